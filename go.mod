@@ -1,0 +1,3 @@
+module github.com/asleep-sdk/asleep
+
+go 1.26.0
