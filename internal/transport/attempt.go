@@ -1,0 +1,223 @@
+package transport
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"sync/atomic"
+	"time"
+)
+
+// attempt is the innermost layer: one request on the wire and its whole answer.
+type attempt struct {
+	base    http.RoundTripper
+	plain   bool // base is net/http's own transport
+	key     Key
+	origin  origin
+	agent   string
+	timeout time.Duration // <= 0: none
+	maxBody int64
+}
+
+func newAttempt(cfg Config) *attempt {
+	_, plain := cfg.Base.(*http.Transport)
+	a := &attempt{
+		base: cfg.Base, plain: plain, key: cfg.APIKey, origin: originOf(cfg.BaseURL), agent: cfg.UserAgent,
+		timeout: cfg.AttemptTimeout, maxBody: cfg.MaxBody,
+	}
+	if a.timeout == 0 {
+		a.timeout = DefaultAttemptTimeout
+	}
+	if a.maxBody <= 0 {
+		a.maxBody = DefaultMaxBody
+	}
+	return a
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (a *attempt) RoundTrip(req *http.Request) (*http.Response, error) {
+	call := CallFrom(req.Context())
+	if call == nil {
+		call = &Call{}
+		call.begin(req.Method, 1)
+	}
+	f := flight{attempt: a, call: call, req: req}
+	if !a.origin.serves(req.URL) {
+		if req.Body != nil {
+			_ = req.Body.Close()
+		}
+		return nil, f.fail(Outcome{Class: ClassRefused}, ErrForeignHost)
+	}
+	ctx, cancel := f.context()
+	defer cancel()
+	call.Attempts++
+	resp, err := a.base.RoundTrip(f.prepare(ctx))
+	if err != nil {
+		return nil, f.lost(ctx, err)
+	}
+	return f.receive(ctx, resp)
+}
+
+// flight is one attempt under way.
+type flight struct {
+	*attempt
+	call    *Call
+	req     *http.Request
+	wire    *wire
+	timeout time.Duration
+	status  int
+}
+
+// context returns the attempt's context: the call's, bounded by the attempt's
+// timeout unless the call ends sooner anyway, and traced where it matters
+// whether anything was sent.
+func (f *flight) context() (context.Context, context.CancelFunc) {
+	ctx, cancel := f.req.Context(), context.CancelFunc(func() {})
+	f.timeout = f.attempt.timeout
+	if t := f.call.Limits.AttemptTimeout; t > 0 {
+		f.timeout = t
+	}
+	deadline, has := ctx.Deadline()
+	if f.timeout > 0 && (!has || time.Until(deadline) > f.timeout) {
+		ctx, cancel = context.WithTimeout(ctx, f.timeout)
+	}
+	if s := f.call.state.safety; s == Create || s == Delete {
+		f.wire = &wire{restarts: f.plain}
+		ctx = httptrace.WithClientTrace(ctx, f.wire.trace())
+	}
+	return ctx, cancel
+}
+
+// prepare returns the request as it goes out: a copy, since only the wire may
+// see the key.
+func (f *flight) prepare(ctx context.Context) *http.Request {
+	out := f.req.WithContext(ctx)
+	header := make(http.Header, len(f.req.Header)+3)
+	for name, values := range f.req.Header {
+		header[name] = values
+	}
+	out.Header = header
+	if f.call.RequestID == "" {
+		f.call.RequestID = header.Get("X-Request-Id")
+		if f.call.RequestID == "" {
+			f.call.RequestID = rand.Text()
+		}
+	}
+	header["X-Request-Id"] = []string{f.call.RequestID}
+	delete(header, "X-Api-Key")
+	if !f.key.IsZero() {
+		header["X-Api-Key"] = []string{f.key.value()}
+	}
+	if f.agent != "" {
+		header["User-Agent"] = []string{f.agent}
+	}
+	if f.call.state.safety == Create {
+		// net/http silently replays a request that carries one of these.
+		delete(header, "Idempotency-Key")
+		delete(header, "X-Idempotency-Key")
+	}
+	return out
+}
+
+// receive reads the whole answer and judges it.
+func (f *flight) receive(ctx context.Context, resp *http.Response) (*http.Response, error) {
+	f.status = resp.StatusCode
+	limit := f.maxBody
+	if l := f.call.Limits.MaxBody; l > 0 {
+		limit = l
+	}
+	data, err := f.read(resp, limit)
+	_ = resp.Body.Close()
+	cut := false
+	switch {
+	case err == nil:
+	case errors.Is(err, errOverLimit) && f.status < 400:
+		return nil, f.fail(Outcome{Class: ClassTooLarge, Sent: true}, &tooLargeError{limit: limit})
+	case errors.Is(err, errOverLimit): // the status of an error says enough
+		cut = true
+	default:
+		return nil, f.lost(ctx, fmt.Errorf("%w: %w", ErrTruncated, err))
+	}
+	o := Outcome{
+		Class: Classify(f.status, data), Status: f.status, Cut: cut, Sent: true,
+		RetryAfter: retryAfterOf(f.status, resp.Header, time.Now()),
+	}
+	f.note(o)
+	resp.Body = newBody(data, o)
+	resp.ContentLength = int64(len(data))
+	resp.Request = f.req // not the copy with the key
+	return resp, nil
+}
+
+// read returns the body, at most limit bytes of it.
+func (f *flight) read(resp *http.Response, limit int64) ([]byte, error) {
+	size := resp.ContentLength
+	if f.req.Method == http.MethodHead || f.status == http.StatusNoContent || f.status == http.StatusNotModified {
+		return nil, nil
+	}
+	if size > limit && f.status < 400 {
+		return nil, errOverLimit
+	}
+	data, err := readBounded(resp.Body, size, limit)
+	if err == nil && size >= 0 && int64(len(data)) != size {
+		err = io.ErrUnexpectedEOF
+	}
+	return data, err
+}
+
+// lost judges an attempt that brought no complete answer.
+func (f *flight) lost(ctx context.Context, err error) error {
+	o := Outcome{Class: ClassTransport, Sent: f.status != 0 || f.wire == nil || f.wire.sent()}
+	switch parent := f.req.Context(); {
+	case parent.Err() != nil:
+		o.Class, err = ClassCanceled, contextError(parent)
+	case ctx.Err() != nil:
+		phase := "no answer"
+		if f.status != 0 {
+			phase = "reading the body"
+		}
+		o.Class, err = ClassTimeout, &timeoutError{after: f.timeout, phase: phase}
+	default:
+		_, refused := errors.AsType[*tls.CertificateVerificationError](err)
+		o.Permanent = refused || errors.Is(err, http.ErrSchemeMismatch)
+	}
+	return f.fail(o, err)
+}
+
+// fail makes the attempt's error and notes its verdict.
+func (f *flight) fail(o Outcome, err error) error {
+	o.Status = f.status
+	f.note(o)
+	return &AttemptError{Method: f.req.Method, Route: routeOf(f.call, f.req), Outcome: o, Err: scrub(withoutURL(err), f.key)}
+}
+
+func (f *flight) note(o Outcome) {
+	f.call.state.ran, f.call.state.reached = true, o
+}
+
+// wire watches whether a request can have reached the upstream. The proof that
+// it did not is a transport that asked for a connection and got none; a
+// transport that reports nothing proves nothing.
+type wire struct {
+	restarts   bool // asking again means that nothing was written before
+	asked, got atomic.Bool
+}
+
+func (w *wire) trace() *httptrace.ClientTrace {
+	return &httptrace.ClientTrace{
+		GetConn: func(string) {
+			w.asked.Store(true)
+			if w.restarts {
+				w.got.Store(false)
+			}
+		},
+		GotConn: func(httptrace.GotConnInfo) { w.got.Store(true) },
+	}
+}
+
+func (w *wire) sent() bool { return !w.asked.Load() || w.got.Load() }

@@ -1,0 +1,52 @@
+// Package transport is the safe call pipeline below the typed client: it takes
+// one HTTP request and returns one complete answer, or a typed reason why there
+// is none.
+//
+// # Model
+//
+// A call is what the client asks for; an attempt is one request on the wire. A
+// call owns its attempts and the waits between them:
+//
+//	Doer.Do        one call: retry rules, waits on the call's own context
+//	  Inner…       policies around each attempt, outermost first
+//	    attempt    key, user agent, request id, one timeout, whole body, verdict
+//	      Base     the pool of connections ([NewPool])
+//
+// Every attempt ends in an [Outcome]: what the answer means, not merely its
+// status. A [Policy] between retry and attempt sees exactly one attempt and asks
+// [OutcomeOf] for that verdict. What happened to the call as a whole is
+// written to its [Call], which travels in the request's context.
+//
+// The body is read inside the attempt, under a limit and under the attempt's
+// timeout. So one timeout covers headers and body, a truncated body is a failed
+// attempt that can be repeated, and whoever holds the response holds all of
+// it: nothing to drain, nothing to leak.
+//
+// # Retry rules
+//
+//   - A rate-limit answer (429, or 403 whose detail says "rate limit") is waited
+//     out for any method, as long as the caller's deadline allows, and is not
+//     one of the counted attempts.
+//   - A transient failure (408, most of 5xx, transport errors, truncated
+//     bodies, attempt timeouts) is repeated for idempotent calls and deletes.
+//   - A create is repeated only when there is proof that nothing was sent. A
+//     create that may have been processed is flagged ([Call].MaybeCreated,
+//     [ErrMaybeCreated]) and never sent again.
+//   - A delete that failed ambiguously and then meets 404 had worked: it ends
+//     as 204 with [Call].AlreadyGone set.
+//   - Everything else is final.
+//
+// # How it fails
+//
+// Upstream slow: [ErrAttemptTimeout] after the attempt's timeout, distinct from
+// the caller's own deadline. Upstream down: the last attempt's error or answer.
+// Upstream asks for a wait that is over the cap or past the caller's deadline: the
+// real answer returns at once, with RetryAfter set; the pipeline never sleeps up
+// to a deadline to return less than it had. Upstream lies (redirects, absurd
+// Retry-After, endless bodies, short bodies): redirects are returned, never
+// followed; waits are bounded; [ErrBodyTooLarge]; [ErrTruncated].
+//
+// The API key is added to a private copy of the request inside the attempt, for
+// the configured scheme and host only, and appears in no error, dump or
+// response.
+package transport

@@ -1,0 +1,264 @@
+package transport
+
+import (
+	"context"
+	"math/rand/v2"
+	"net/http"
+	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
+)
+
+// Retry says how often and how patiently a call is repeated. The zero value is
+// off: one attempt. With Attempts set, other zero fields take the defaults
+// of [DefaultRetry].
+type Retry struct {
+	// Attempts is the most counted attempts of a call; rate-limit answers are
+	// not counted. 0 and 1 mean exactly one request, whatever the answer.
+	Attempts int
+	// Base is the ceiling of the first wait; it doubles up to Max. Waits are
+	// drawn from the whole range below the ceiling (full jitter); after a
+	// rate-limit answer from its upper half.
+	Base, Max time.Duration
+	// RetryAfterMax is the longest Retry-After that is waited out. A longer one
+	// ends the call at once with the upstream's answer.
+	RetryAfterMax time.Duration
+	// Rand draws the jitter from [0, 1); nil means math/rand/v2. It is called
+	// from many goroutines.
+	Rand func() float64
+}
+
+// DefaultRetry is 4 attempts, full jitter from 50 ms to 10 s, Retry-After
+// honoured up to 60 s.
+func DefaultRetry() Retry {
+	return Retry{Attempts: 4, Base: 50 * time.Millisecond, Max: 10 * time.Second, RetryAfterMax: time.Minute}
+}
+
+func (r Retry) withDefaults() Retry {
+	d := DefaultRetry()
+	if r.Base <= 0 {
+		r.Base = d.Base
+	}
+	if r.Max <= 0 {
+		r.Max = d.Max
+	}
+	if r.RetryAfterMax <= 0 {
+		r.RetryAfterMax = d.RetryAfterMax
+	}
+	if r.Rand == nil {
+		r.Rand = rand.Float64
+	}
+	return r
+}
+
+// retrier drives go-retryablehttp: the library owns the loop and the rewinding
+// of bodies, the rules are all here.
+type retrier struct {
+	policy Retry
+	engine *retryablehttp.Client
+}
+
+func newRetrier(policy Retry, stack http.RoundTripper) *retrier {
+	r := &retrier{policy: policy.withDefaults()}
+	r.engine = &retryablehttp.Client{
+		HTTPClient: &http.Client{
+			// entry has no CloseIdleConnections: the engine would empty the
+			// shared pool at every give-up.
+			Transport:     &entry{next: stack},
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		RetryMax:   1 << 30, // check decides
+		CheckRetry: r.check,
+		// The wait is slept in PrepareRetry, which sees the call's context.
+		Backoff:      func(_, _ time.Duration, _ int, _ *http.Response) time.Duration { return 0 },
+		PrepareRetry: r.sleep,
+		ErrorHandler: retryablehttp.PassthroughErrorHandler,
+	}
+	return r
+}
+
+// do runs one call through the engine.
+func (r *retrier) do(call *Call, req *http.Request) (*http.Response, error) {
+	call.begin(req.Method, r.policy.Attempts)
+	if req.Body != nil {
+		body := req.Body
+		defer func() { _ = body.Close() }()
+		copied := *req // the engine replaces Body in place
+		req = &copied
+	}
+	again, err := retryablehttp.FromRequest(req)
+	if err != nil {
+		return nil, &AttemptError{Method: req.Method, Route: routeOf(call, req), Outcome: Outcome{Class: ClassRefused}, Err: err}
+	}
+	resp, err := r.engine.Do(again)
+	if err != nil {
+		return nil, r.failed(call, req, err)
+	}
+	return r.answered(call, resp), nil
+}
+
+// check is asked after every attempt whether to send another one.
+func (r *retrier) check(ctx context.Context, resp *http.Response, err error) (bool, error) {
+	call := CallFrom(ctx)
+	s := &call.state
+	outcome := OutcomeOf(resp, err)
+	if outcome.Class == ClassRefused && s.ran { // a policy replaced the attempt's own error
+		outcome.Sent = s.reached.Sent
+	}
+	call.Outcome = outcome
+	if outcome.Status != 0 {
+		call.Answer = outcome
+	}
+	if outcome.Class == ClassRateLimited {
+		call.RateLimited++
+		s.limited++
+	} else {
+		s.limited = 0
+		s.tries++
+	}
+	if s.attempts <= 1 || ctx.Err() != nil || !repeatable(s, outcome) {
+		return false, nil
+	}
+	wait, ok := r.wait(ctx, s, outcome)
+	if !ok {
+		return false, nil
+	}
+	s.wait = wait
+	s.ambiguous = s.ambiguous || outcome.ambiguous()
+	return true, nil
+}
+
+// repeatable applies the retry rules, deadlines aside.
+func repeatable(s *callState, o Outcome) bool {
+	switch o.Class {
+	case ClassRateLimited:
+		return true // refused before work, for any method
+	case ClassTransient, ClassTransport, ClassTimeout:
+		if s.tries >= s.attempts || o.Permanent {
+			return false
+		}
+		return s.safety != Create || !o.Sent
+	}
+	return false
+}
+
+// wait returns how long to wait before the next attempt; ok is false if the wait
+// asked for is over the cap or would not end before the call's deadline.
+func (r *retrier) wait(ctx context.Context, s *callState, o Outcome) (wait time.Duration, ok bool) {
+	left := forever
+	if deadline, has := ctx.Deadline(); has {
+		left = time.Until(deadline)
+	}
+	if o.RetryAfter > r.policy.RetryAfterMax {
+		return 0, false
+	}
+	own := r.backoff(s)
+	wait = own
+	if o.RetryAfter > 0 {
+		// Never earlier than asked; a little later, so that callers who were
+		// told the same do not return in lockstep.
+		wait = o.RetryAfter + own
+		if wait >= left {
+			wait = o.RetryAfter
+		}
+	}
+	return wait, wait < left
+}
+
+// backoff draws the next wait of our own.
+func (r *retrier) backoff(s *callState) time.Duration {
+	if s.limited > 0 {
+		ceiling := r.ceiling(s.limited)
+		return ceiling/2 + time.Duration(r.policy.Rand()*float64(ceiling-ceiling/2))
+	}
+	return time.Duration(r.policy.Rand() * float64(r.ceiling(s.tries)))
+}
+
+// ceiling is Base doubled n-1 times, at most Max.
+func (r *retrier) ceiling(n int) time.Duration {
+	c := r.policy.Base
+	for ; n > 1 && c < r.policy.Max; n-- {
+		c *= 2
+	}
+	return min(c, r.policy.Max)
+}
+
+// sleep waits between attempts, on the call's context.
+func (r *retrier) sleep(req *http.Request) error {
+	ctx := req.Context()
+	call := CallFrom(ctx)
+	start := time.Now()
+	defer func() { call.Waited += time.Since(start) }()
+	timer := time.NewTimer(call.state.wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// failed finishes a call that has no answer.
+func (r *retrier) failed(call *Call, req *http.Request, err error) error {
+	err = withoutURL(err)
+	if ctx := req.Context(); ctx.Err() != nil && call.Outcome.Class != ClassCanceled {
+		// The context ended between attempts or inside a policy.
+		call.Outcome = Outcome{Class: ClassCanceled, Sent: call.Outcome.Sent && call.Outcome.Class == ClassRefused}
+		err = &AttemptError{Method: req.Method, Route: routeOf(call, req), Outcome: call.Outcome, Err: contextError(ctx)}
+	}
+	if call.state.safety == Create && (call.Outcome.ambiguous() || call.Outcome.Class == ClassRefused && call.Outcome.Sent) {
+		call.MaybeCreated = true
+		return &maybeCreatedError{err: err}
+	}
+	return err
+}
+
+// answered finishes a call that has an answer.
+func (r *retrier) answered(call *Call, resp *http.Response) *http.Response {
+	if call.state.location != nil {
+		resp.Header["Location"] = call.state.location
+	}
+	switch call.state.safety {
+	case Create:
+		call.MaybeCreated = call.Outcome.ambiguous()
+	case Delete:
+		if resp.StatusCode == http.StatusNotFound && call.state.ambiguous {
+			call.AlreadyGone = true
+			call.Outcome = Outcome{Class: ClassOK, Status: http.StatusNoContent, Sent: true}
+			resp = noContent(resp, call.Outcome)
+		}
+	}
+	return resp
+}
+
+// noContent makes a 204 of another answer.
+func noContent(resp *http.Response, o Outcome) *http.Response {
+	gone := *resp
+	gone.StatusCode, gone.Status = http.StatusNoContent, "204 No Content"
+	gone.Header = resp.Header.Clone()
+	gone.Header.Del("Content-Type")
+	gone.Header.Del("Content-Length")
+	gone.ContentLength = 0
+	gone.Body = newBody(nil, o)
+	return &gone
+}
+
+// entry is the top of the stack: what the engine's http.Client calls.
+type entry struct{ next http.RoundTripper }
+
+// RoundTrip hides Location from http.Client, which would otherwise judge (and on
+// a malformed one, replace) an answer that is not to be followed.
+func (e *entry) RoundTrip(req *http.Request) (*http.Response, error) {
+	call := CallFrom(req.Context())
+	call.state.ran, call.state.location = false, nil
+	resp, err := e.next.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	if location, ok := resp.Header["Location"]; ok && resp.StatusCode >= 300 && resp.StatusCode < 400 {
+		call.state.location = location
+		delete(resp.Header, "Location")
+	}
+	return resp, nil
+}
