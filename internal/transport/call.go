@@ -85,6 +85,7 @@ type callState struct {
 	tries     int    // counted attempts so far
 	limited   int    // rate-limit answers in a row
 	wait      time.Duration
+	waiting   bool    // between two attempts
 	ambiguous bool    // an earlier attempt may have been processed
 	reached   Outcome // the attempt layer's own verdict on the current attempt
 	ran       bool    // the attempt layer was reached in the current attempt
