@@ -56,8 +56,14 @@ type Call struct {
 
 // Result is what happened to a call.
 type Result struct {
-	Attempts    int // requests handed to the wire
-	RateLimited int // how many of them were answered by a rate limit; Attempts-RateLimited counted against the limit
+	// Attempts is the number of requests handed to the wire. (net/http repeats
+	// a GET once by itself if a pooled connection turns out to be dead; that is
+	// not seen here. It does not do so for other methods unless nothing was
+	// written.)
+	Attempts int
+	// RateLimited is how many of them were answered by a rate limit. The rest
+	// counted against the limit.
+	RateLimited int
 
 	// Outcome is the verdict the call ended with.
 	Outcome Outcome
