@@ -107,15 +107,15 @@ func withoutURL(err error) error {
 }
 
 // scrubbedError hides a message that holds the key. errors.Is and errors.As still
-// see what is inside; Unwrap does not hand it out.
+// see what is inside; neither Unwrap nor a formatter does, hence the closure.
 type scrubbedError struct {
 	text string
-	err  error
+	err  func() error
 }
 
 func (e *scrubbedError) Error() string        { return e.text }
-func (e *scrubbedError) Is(target error) bool { return errors.Is(e.err, target) }
-func (e *scrubbedError) As(target any) bool   { return errors.As(e.err, target) }
+func (e *scrubbedError) Is(target error) bool { return errors.Is(e.err(), target) }
+func (e *scrubbedError) As(target any) bool   { return errors.As(e.err(), target) }
 
 // scrub replaces the key in an error's text, should a custom transport have put
 // the request's headers into it.
@@ -127,5 +127,5 @@ func scrub(err error, key Key) error {
 	if !strings.Contains(text, key.value()) {
 		return err
 	}
-	return &scrubbedError{text: strings.ReplaceAll(text, key.value(), redacted), err: err}
+	return &scrubbedError{text: strings.ReplaceAll(text, key.value(), redacted), err: func() error { return err }}
 }
