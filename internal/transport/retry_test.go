@@ -48,8 +48,10 @@ func TestScriptsOfUpstreamAnswersGiveExactAttemptsWaitsAndOutcome(t *testing.T) 
 		{"attempt timeout", "GET", steps(hang, ok), at(0, 10*time.Second+25*ms), transport.ClassOK, 0},
 		{"body timeout", "GET", steps(hangBody, ok), at(0, 10*time.Second+25*ms), transport.ClassOK, 0},
 
-		{"rate limit is not counted", "GET", steps(limited, limited, limited, limited, limited, limited, ok),
-			at(0, 37500*time.Microsecond, 112500*time.Microsecond, 262500*time.Microsecond, 562500*time.Microsecond, 1162500*time.Microsecond, 2362500*time.Microsecond), transport.ClassOK, 0},
+		{
+			"rate limit is not counted", "GET", steps(limited, limited, limited, limited, limited, limited, ok),
+			at(0, 37500*time.Microsecond, 112500*time.Microsecond, 262500*time.Microsecond, 562500*time.Microsecond, 1162500*time.Microsecond, 2362500*time.Microsecond), transport.ClassOK, 0,
+		},
 		{"rate limit between failures", "GET", steps(busy, limited, busy, limited, busy, busy), at(0, 25*ms, 62500*time.Microsecond, 112500*time.Microsecond, 150*ms, 250*ms), transport.ClassTransient, 0},
 		{"429 for a create", "POST", steps(answer(429, ""), answer(201, "{}")), at(0, 37500*time.Microsecond), transport.ClassOK, 0},
 
