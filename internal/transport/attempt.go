@@ -202,8 +202,9 @@ func (f *flight) lost(ctx context.Context, err error) error {
 		}
 		o.Class, err = ClassTimeout, &timeoutError{after: f.timeout, phase: phase}
 	default:
-		_, refused := errors.AsType[*tls.CertificateVerificationError](err)
-		o.Permanent = refused || errors.Is(err, http.ErrSchemeMismatch)
+		_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
+		_, notTLS := errors.AsType[tls.RecordHeaderError](err)
+		o.Permanent = untrusted || notTLS
 	}
 	return f.fail(o, err)
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -69,9 +70,11 @@ func TestRequestForAnotherOriginIsRefusedUnsent(t *testing.T) {
 	}
 	cfg := config(transport.RoundTripFunc(func(*http.Request) (*http.Response, error) { return nil, errors.New("sent") }))
 	cfg.BaseURL = nil
-	req, _ := http.NewRequestWithContext(t.Context(), "GET", "http://api.test/", nil)
-	if _, err := transport.New(cfg).Do(req); !errors.Is(err, transport.ErrForeignHost) {
-		t.Errorf("without a base URL: %v", err)
+	for _, to := range []string{"http://api.test/", "/"} {
+		req, _ := http.NewRequestWithContext(t.Context(), "GET", to, nil)
+		if _, err := transport.New(cfg).Do(req); !errors.Is(err, transport.ErrForeignHost) {
+			t.Errorf("without a base URL, to %q: %v", to, err)
+		}
 	}
 }
 
@@ -229,6 +232,19 @@ func TestUntrustedCertificateIsNotRepeated(t *testing.T) {
 		if err == nil || call.Attempts != want || !call.Outcome.Permanent || call.MaybeCreated {
 			t.Errorf("%s: %v after %d attempts, %+v, MaybeCreated %v", method, err, call.Attempts, call.Outcome, call.MaybeCreated)
 		}
+	}
+}
+
+func TestPlainHTTPOnAnHTTPSBaseIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(ok)
+	defer server.Close()
+	cfg := config(transport.NewPool(transport.PoolConfig{}))
+	cfg.BaseURL, _ = url.Parse(strings.Replace(server.URL, "http:", "https:", 1))
+	call := &transport.Call{}
+	req, _ := http.NewRequestWithContext(transport.WithCall(t.Context(), call), "GET", cfg.BaseURL.String(), nil)
+	if _, err := transport.New(cfg).Do(req); err == nil || call.Attempts != 1 || !call.Outcome.Permanent {
+		t.Errorf("%v after %d attempts", err, call.Attempts)
 	}
 }
 

@@ -49,6 +49,19 @@ func BenchmarkPipelineOverZeroCostTransport(b *testing.B) {
 	})
 }
 
+// BenchmarkRetriedOnce is a call whose first attempt meets 503.
+func BenchmarkRetriedOnce(b *testing.B) {
+	n := 0
+	cfg := config(transport.RoundTripFunc(func(r *http.Request) (*http.Response, error) {
+		if n++; n%2 == 1 {
+			return &http.Response{StatusCode: 503, Header: http.Header{}, Body: http.NoBody}, nil
+		}
+		return instant(r)
+	}))
+	cfg.Retry.Base = 1
+	benchmark(b, "http://api.test", pipeline(cfg, "GET"))
+}
+
 func BenchmarkPipelineOverLoopback(b *testing.B) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(payload) }))
 	defer server.Close()
