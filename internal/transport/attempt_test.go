@@ -43,12 +43,13 @@ func TestAttemptKeepsTheRequestsOwnIDAndOverridesItsKey(t *testing.T) {
 		req, _ := http.NewRequestWithContext(u.t.Context(), "GET", "http://API.test:80/", nil)
 		req.Header.Set("X-Request-ID", "trace-1")
 		req.Header.Set("x-api-key", "from a request editor")
+		req.Header["x-api-key"] = []string{"in another spelling"}
 		resp, err := u.doer.Do(req)
 		if err != nil {
 			t.Fatal(err)
 		}
 		h := u.requests()[0].header
-		if h.Get("X-Request-Id") != "trace-1" || h.Get("X-Api-Key") != secret {
+		if h.Get("X-Request-Id") != "trace-1" || len(h["X-Api-Key"]) != 1 || h.Get("X-Api-Key") != secret {
 			t.Errorf("sent %v", h)
 		}
 		if got := resp.Request.Header.Get("X-Api-Key"); got != "from a request editor" {
