@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"net/url"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -17,16 +18,29 @@ type redactor struct {
 
 const hidden = "[redacted]"
 
-// text returns s without the key and, where it stands as a word of its own,
-// without the user id, which is replaced by a short hash.
+// shortID is the length in bytes below which an id may well be part of a word,
+// and is only replaced where it stands alone.
+const shortID = 8
+
+// text returns s without the key and without the user id, plain or escaped, in
+// whose place a short hash stands.
 func (r redactor) text(s, userID string) string {
 	if key := r.key(); strings.Contains(s, key) {
 		s = strings.ReplaceAll(s, key, hidden)
 	}
-	if userID == "" || !strings.Contains(s, userID) {
+	if userID == "" {
 		return s
 	}
-	return replaceWord(s, userID, hashOf(userID))
+	for _, form := range []string{userID, url.PathEscape(userID)} {
+		switch {
+		case !strings.Contains(s, form):
+		case len(form) < shortID:
+			s = replaceWord(s, form, hashOf(userID))
+		default:
+			s = strings.ReplaceAll(s, form, hashOf(userID))
+		}
+	}
+	return s
 }
 
 // err returns err, or one that reads without key and user id but still matches
@@ -34,7 +48,7 @@ func (r redactor) text(s, userID string) string {
 func (r redactor) err(err error, userID string) error {
 	text := err.Error()
 	if clean := r.text(text, userID); clean != text {
-		return &cleanError{text: clean, err: err}
+		return &cleanError{text: clean, err: func() error { return err }}
 	}
 	return err
 }
@@ -42,12 +56,12 @@ func (r redactor) err(err error, userID string) error {
 // cleanError hides the text of an error; Unwrap does not hand out what is inside.
 type cleanError struct {
 	text string
-	err  error
+	err  func() error // a closure, which no formatter looks into
 }
 
 func (e *cleanError) Error() string        { return e.text }
-func (e *cleanError) Is(target error) bool { return errors.Is(e.err, target) }
-func (e *cleanError) As(target any) bool   { return errors.As(e.err, target) }
+func (e *cleanError) Is(target error) bool { return errors.Is(e.err(), target) }
+func (e *cleanError) As(target any) bool   { return errors.As(e.err(), target) }
 
 // hashOf names a user id without telling it.
 func hashOf(userID string) string {
