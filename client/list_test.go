@@ -90,7 +90,9 @@ func TestPagesAreFetchedToTheEnd(t *testing.T) {
 		{500, client.Query{Limit: 150}, 150, []string{"limit=100", "offset=100&limit=50"}},
 		{120, client.Query{Limit: 150}, 120, []string{"limit=100", "offset=100&limit=50"}},
 		{
-			3, client.Query{From: date("2026-03-01"), To: date("2026-03-01"), Order: asleep.SortOrderAscending}, 3,
+			3,
+			client.Query{From: date("2026-03-01"), To: date("2026-03-01"), Order: asleep.SortOrderAscending},
+			3,
 			[]string{"date_gte=2026-03-01&date_lte=2026-03-01&order_by=ASC&limit=100"},
 		},
 	} {
