@@ -172,6 +172,30 @@ func TestTheDefaultDeadlineOfACallIs120Seconds(t *testing.T) {
 	}
 }
 
+func TestTheOverallTimeoutBoundsAllWindowsOfAPeriod(t *testing.T) {
+	t.Parallel()
+	slow := after(3*time.Second, answer(200, `{"result":`+window(1, "null")+`}`))
+	inBubble(t, steps(slow), func(u *upstream) {
+		_, err := u.client.AverageStats(u.Context(), "u", date("2025-01-01"), date("2025-12-31"), client.Timeout(7*time.Second))
+		wantSentinels(t, err, "overall", "timeout")
+		failed, ok := errors.AsType[*client.WindowError](err)
+		if took := time.Since(u.start); !ok || failed.From != date("2025-07-02") || took != 7*time.Second {
+			t.Errorf("after %v: %v", took, err)
+		}
+	})
+}
+
+func TestAPingTakesTwoSecondsAtMost(t *testing.T) {
+	t.Parallel()
+	inBubble(t, steps(hang), func(u *upstream) {
+		wantSentinels(t, u.client.Ping(u.Context()), "overall", "timeout")
+		wantSentinels(t, u.client.Ping(u.Context(), client.Timeout(5*time.Second)), "overall", "timeout")
+		if took := time.Since(u.start); took != 7*time.Second || len(u.requests()) != 2 {
+			t.Errorf("%d requests in %v", len(u.requests()), took)
+		}
+	})
+}
+
 func TestACanceledCallSendsNothingAndKeepsItsCause(t *testing.T) {
 	t.Parallel()
 	cause := errors.New("shutting down")
@@ -235,10 +259,9 @@ func TestACreateIsRepeatedOnlyWhenNothingWasSent(t *testing.T) {
 
 func TestTheOverallTimeoutBoundsEachPageOfASequenceAlone(t *testing.T) {
 	t.Parallel()
-	page := func(w http.ResponseWriter, r *http.Request) {
-		<-time.NewTimer(8 * time.Second).C
+	page := after(8*time.Second, func(w http.ResponseWriter, r *http.Request) {
 		answer(200, `{"result":{"sleep_session_list":[{"session_id":"s`+r.URL.Query().Get("offset")+`","state":"OPEN"}]}}`)(w, r)
-	}
+	})
 	inBubble(t, steps(page), func(u *upstream) {
 		n := 0
 		for _, err := range u.client.Sessions(u.Context(), "u", client.Query{PageSize: 1, Limit: 20}, client.Timeout(9*time.Second)) {
@@ -311,4 +334,10 @@ func TestARawResponseIsTheCallersOwn(t *testing.T) {
 	if _, err := c.User(t.Context(), "", client.RawResponse(&raw)); err == nil || raw.StatusCode != 0 || raw.Body != nil {
 		t.Errorf("a call that sent nothing left %+v", raw)
 	}
+	raw = client.Response{StatusCode: 7}
+	inBubble(t, steps(drop), func(u *upstream) {
+		if _, err := u.client.User(u.Context(), "u", client.RawResponse(&raw)); err == nil || raw.StatusCode != 0 {
+			t.Errorf("a call without an answer left %+v", raw)
+		}
+	})
 }

@@ -111,7 +111,7 @@ func (k *call) bounded(ctx context.Context) (context.Context, context.CancelFunc
 	switch s := &k.settings; {
 	case s.overall != nil:
 		limit = *s.overall
-	case s.noOverall:
+	case s.batch:
 		limit = 0
 	}
 	if limit <= 0 {
@@ -146,9 +146,6 @@ type answer struct {
 func (k *call) exchange(ctx context.Context, build builder) (*answer, error) {
 	k.capture(nil)
 	wire := &transport.Call{Op: k.name, Route: k.route}
-	if ctx.Err() != nil {
-		return nil, k.ended(ctx, wire)
-	}
 	k.limit(wire)
 	req, err := build()
 	if err != nil { // the arguments were checked: this is a builder's own complaint

@@ -30,6 +30,33 @@ func TestDoReturnsTheWholeAnswer(t *testing.T) {
 	}
 }
 
+func TestHeadersOfDoCannotReplaceTheKey(t *testing.T) {
+	t.Parallel()
+	own := http.Header{"x-api-key": {"another"}, "x-custom": {"1", "2"}, "accept": {"text/csv"}, "content-type": {"text/csv"}}
+	wire := transport.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
+		for name, want := range map[string]string{
+			"X-Api-Key": secret, "X-Custom": "1,2", "Accept": "text/csv", "Content-Type": "text/csv", "X-User-Id": "", "Timezone": "",
+		} {
+			if got := strings.Join(req.Header[name], ","); got != want {
+				t.Errorf("header %s is %q, want %q", name, got, want)
+			}
+		}
+		for name := range req.Header {
+			if name != http.CanonicalHeaderKey(name) {
+				t.Errorf("header %s beside the canonical one", name)
+			}
+		}
+		return response(req, 204, ""), nil
+	})
+	c := newClient(t, client.WithHTTPClient(&http.Client{Transport: wire}))
+	if _, err := c.Do(t.Context(), client.Request{Method: "PUT", Path: "/x", Header: own, Body: "{}"}); err != nil {
+		t.Error(err)
+	}
+	if own["x-api-key"][0] != "another" || len(own) != 4 {
+		t.Errorf("the caller's headers were changed to %v", own)
+	}
+}
+
 func TestDoStaysWithinTheBaseURL(t *testing.T) {
 	t.Parallel()
 	c := offline(t)

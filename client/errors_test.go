@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -205,6 +206,19 @@ func TestErrorsMatchThroughEveryLayer(t *testing.T) {
 	}
 	if client.Retryable(nil) || client.Retryable(io.EOF) || client.Retryable(context.Canceled) {
 		t.Error("an error from elsewhere is called retryable")
+	}
+}
+
+func TestARefusedCertificateIsNotRetryable(t *testing.T) {
+	t.Parallel()
+	wire := transport.RoundTripFunc(func(*http.Request) (*http.Response, error) {
+		return nil, &tls.CertificateVerificationError{Err: errors.New("unknown authority")}
+	})
+	c := newClient(t, client.WithHTTPClient(&http.Client{Transport: wire}))
+	_, err := c.User(t.Context(), user)
+	wantSentinels(t, err, "unavailable")
+	if e, _ := errors.AsType[*client.Error](err); client.Retryable(err) || e.Attempts != 1 {
+		t.Errorf("%+v", e)
 	}
 }
 

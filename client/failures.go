@@ -1,7 +1,6 @@
 package client
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -30,18 +29,6 @@ func (k *call) failure(wire *transport.Call, layer Layer, cause error) *Error {
 	}
 	return e
 }
-
-// ended is the error of a call whose context had ended before it began.
-func (k *call) ended(ctx context.Context, wire *transport.Call) error {
-	wire.Outcome.Class = transport.ClassCanceled
-	return k.unanswered(wire, &endedError{err: ctx.Err(), cause: context.Cause(ctx)})
-}
-
-// endedError is the end of a context, which reads as the cause its owner gave.
-type endedError struct{ err, cause error }
-
-func (e *endedError) Error() string   { return e.cause.Error() }
-func (e *endedError) Unwrap() []error { return []error{e.cause, e.err} }
 
 // unanswered is the error of a call that brought no complete answer.
 func (k *call) unanswered(wire *transport.Call, err error) error {

@@ -173,6 +173,19 @@ func drop(w http.ResponseWriter, _ *http.Request) { raw(w, "") }
 // hang never answers.
 func hang(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 
+// after answers late, and not at all if nobody waits any more.
+func after(d time.Duration, step http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			step(w, r)
+		case <-r.Context().Done():
+		}
+	}
+}
+
 // truncated announces more than it sends.
 func truncated(w http.ResponseWriter, _ *http.Request) {
 	raw(w, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"detail\":")
