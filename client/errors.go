@@ -142,7 +142,7 @@ func (e *Error) reason() string {
 		switch {
 		case e.Detail == "":
 			return e.Err.Error()
-		case e.Err == ErrUnauthorized: // may be taken for another 401
+		case errors.Is(e.Err, ErrUnauthorized): // may be taken for another 401
 			return e.Detail + ": " + e.Err.Error()
 		}
 		return e.Detail

@@ -59,6 +59,16 @@ func TestAnErrorQuotesAtMost2KiBOfAFailureAndNothingOfASuccess(t *testing.T) {
 	}
 }
 
+func TestOnlyTheBeginningOfAnOverLongFailureIsLookedInto(t *testing.T) {
+	t.Parallel()
+	c, _ := answering(t, 500, `{"detail":"`+strings.Repeat("x", 1<<20)+`"}`)
+	_, err := c.User(t.Context(), user)
+	wantSentinels(t, err, "unavailable")
+	if e, _ := errors.AsType[*client.Error](err); e.Detail != "" || !strings.HasPrefix(e.Body, `{"detail":"xxx`) {
+		t.Errorf("detail of %d bytes, body %.20s", len(e.Detail), e.Body)
+	}
+}
+
 func TestA200ThatIsNotWhatWasAskedForIsErrDecode(t *testing.T) {
 	t.Parallel()
 	bodies := map[string]string{

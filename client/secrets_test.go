@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"runtime/debug"
@@ -95,6 +96,21 @@ func TestErrorsTellNeitherKeyNorUserID(t *testing.T) {
 				t.Errorf("%s: a part of the key is in %q", name, e.Body)
 			}
 		}
+	}
+}
+
+func TestAnErrorThatWasCleanedStillMatches(t *testing.T) {
+	t.Parallel()
+	cause := errors.New("broken wire")
+	wire := transport.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
+		return nil, fmt.Errorf("%s: %w: %w", req.URL, cause, &net.OpError{Op: "dial", Err: errors.New("no route")})
+	})
+	c := newClient(t, client.WithHTTPClient(&http.Client{Transport: wire}), client.WithRetry(client.Retry{}))
+	_, err := c.User(t.Context(), user)
+	wantNoSecret(t, "an error", printed(err))
+	wantSentinels(t, err, "unavailable")
+	if op, ok := errors.AsType[*net.OpError](err); !errors.Is(err, cause) || !ok || op.Op != "dial" {
+		t.Errorf("%v does not match its causes", err)
 	}
 }
 
