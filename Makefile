@@ -93,9 +93,10 @@ cover: ## test coverage without generated code; the page is cover.html
 	@go tool cover -html=cover.own.out -o cover.html
 	@go tool cover -func=cover.own.out | tail -n 1
 
-examples: ## build, vet and run every example
-	@go test -count=1 -run '^Example' ./...
-	@if [ -d examples ]; then \
+examples: ## build, vet and run every example, those in the docs included
+	@dirs=$$(grep -rlE --include='*_test.go' --exclude-dir=examples '^func Example' . | xargs -r -n 1 dirname | sort -u); \
+	  [ -z "$$dirs" ] || go test -count=1 -run '^Example' $$dirs
+	@if [ -d examples ] && [ -n "$$(go list ./examples/... 2>/dev/null)" ]; then \
 	  mkdir -p bin/examples && go vet ./examples/... && go build -o bin/examples/ ./examples/... && go test -count=1 ./examples/...; \
 	fi
 
