@@ -64,7 +64,7 @@ func result(tb testing.TB, body []byte) string {
 
 func report(tb testing.TB, name string) *asleep.Report {
 	tb.Helper()
-	r, err := asleep.ParseReport(result(t, read(tb, name)))
+	r, err := asleep.ParseReport(result(tb, read(tb, name)))
 	if err != nil {
 		tb.Fatal(err)
 	}
