@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptrace"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -48,19 +49,34 @@ func (a *attempt) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	f := flight{attempt: a, call: call, req: req}
 	if !a.origin.serves(req.URL) {
-		if req.Body != nil {
-			_ = req.Body.Close()
-		}
+		closeBody(req)
 		return nil, f.fail(Outcome{Class: ClassRefused}, ErrForeignHost)
+	}
+	if parent := req.Context(); parent.Err() != nil { // ended while a policy held the attempt
+		closeBody(req)
+		return nil, f.fail(Outcome{Class: ClassCanceled}, contextError(parent))
 	}
 	ctx, cancel := f.context()
 	defer cancel()
 	call.Attempts++
 	resp, err := a.base.RoundTrip(f.prepare(ctx))
+	if err == nil && resp == nil {
+		err = errNoResponse
+	}
 	if err != nil {
 		return nil, f.lost(ctx, err)
 	}
 	return f.receive(ctx, resp)
+}
+
+// errNoResponse is what a broken custom transport earns that returns neither an
+// answer nor an error.
+var errNoResponse = errors.New("the transport returned neither an answer nor an error")
+
+func closeBody(req *http.Request) {
+	if req.Body != nil {
+		_ = req.Body.Close()
+	}
 }
 
 // flight is one attempt under way.
@@ -99,7 +115,9 @@ func (f *flight) prepare(ctx context.Context) *http.Request {
 	out := f.req.WithContext(ctx)
 	header := make(http.Header, len(f.req.Header)+3)
 	for name, values := range f.req.Header {
-		header[name] = values
+		if !strings.EqualFold(name, "X-Api-Key") { // in whatever spelling
+			header[name] = values
+		}
 	}
 	out.Header = header
 	if f.call.RequestID == "" {
@@ -109,22 +127,22 @@ func (f *flight) prepare(ctx context.Context) *http.Request {
 		}
 	}
 	header["X-Request-Id"] = []string{f.call.RequestID}
-	delete(header, "X-Api-Key")
 	if !f.key.IsZero() {
 		header["X-Api-Key"] = []string{f.key.value()}
 	}
 	if f.agent != "" {
 		header["User-Agent"] = []string{f.agent}
 	}
-	if f.call.state.safety == Create {
-		// net/http silently replays a request that carries one of these.
-		delete(header, "Idempotency-Key")
-		delete(header, "X-Idempotency-Key")
-	}
+	// net/http silently replays a request that carries one of these, whatever
+	// its method; the upstream knows neither.
+	delete(header, "Idempotency-Key")
+	delete(header, "X-Idempotency-Key")
 	return out
 }
 
-// receive reads the whole answer and judges it.
+// receive reads the whole answer and judges it. An answer under 400 is worth
+// nothing without its whole body. The status of an error stands on its own,
+// so what is left of a long or broken body is kept; only a 403 needs the text.
 func (f *flight) receive(ctx context.Context, resp *http.Response) (*http.Response, error) {
 	f.status = resp.StatusCode
 	limit := f.maxBody
@@ -132,13 +150,12 @@ func (f *flight) receive(ctx context.Context, resp *http.Response) (*http.Respon
 		limit = l
 	}
 	data, err := f.read(resp, limit)
-	_ = resp.Body.Close()
 	cut := false
-	switch {
+	switch tooLarge := errors.Is(err, errOverLimit); {
 	case err == nil:
-	case errors.Is(err, errOverLimit) && f.status < 400:
+	case tooLarge && f.status < 400:
 		return nil, f.fail(Outcome{Class: ClassTooLarge, Sent: true}, &tooLargeError{limit: limit})
-	case errors.Is(err, errOverLimit): // the status of an error says enough
+	case tooLarge, f.status >= 400 && f.status != http.StatusForbidden && ctx.Err() == nil:
 		cut = true
 	default:
 		return nil, f.lost(ctx, fmt.Errorf("%w: %w", ErrTruncated, err))
@@ -154,8 +171,12 @@ func (f *flight) receive(ctx context.Context, resp *http.Response) (*http.Respon
 	return resp, nil
 }
 
-// read returns the body, at most limit bytes of it.
+// read returns the body, at most limit bytes of it, and closes it.
 func (f *flight) read(resp *http.Response, limit int64) ([]byte, error) {
+	if resp.Body == nil {
+		return nil, nil
+	}
+	defer func() { _ = resp.Body.Close() }()
 	size := resp.ContentLength
 	if f.req.Method == http.MethodHead || f.status == http.StatusNoContent || f.status == http.StatusNotModified {
 		return nil, nil
@@ -183,8 +204,9 @@ func (f *flight) lost(ctx context.Context, err error) error {
 		}
 		o.Class, err = ClassTimeout, &timeoutError{after: f.timeout, phase: phase}
 	default:
-		_, refused := errors.AsType[*tls.CertificateVerificationError](err)
-		o.Permanent = refused || errors.Is(err, http.ErrSchemeMismatch)
+		_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
+		_, notTLS := errors.AsType[tls.RecordHeaderError](err)
+		o.Permanent = untrusted || notTLS
 	}
 	return f.fail(o, err)
 }
@@ -193,7 +215,7 @@ func (f *flight) lost(ctx context.Context, err error) error {
 func (f *flight) fail(o Outcome, err error) error {
 	o.Status = f.status
 	f.note(o)
-	return &AttemptError{Method: f.req.Method, Route: routeOf(f.call, f.req), Outcome: o, Err: scrub(withoutURL(err), f.key)}
+	return attemptError(f.call, f.req, o, scrub(withoutURL(err), f.key))
 }
 
 func (f *flight) note(o Outcome) {

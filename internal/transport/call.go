@@ -56,8 +56,14 @@ type Call struct {
 
 // Result is what happened to a call.
 type Result struct {
-	Attempts    int // requests handed to the wire
-	RateLimited int // how many of them were answered by a rate limit; Attempts-RateLimited counted against the limit
+	// Attempts is the number of requests handed to the wire. (net/http repeats
+	// a GET once by itself if a pooled connection turns out to be dead; that is
+	// not seen here. It does not do so for other methods unless nothing was
+	// written.)
+	Attempts int
+	// RateLimited is how many of them were answered by a rate limit. The rest
+	// counted against the limit.
+	RateLimited int
 
 	// Outcome is the verdict the call ended with.
 	Outcome Outcome
@@ -85,6 +91,7 @@ type callState struct {
 	tries     int    // counted attempts so far
 	limited   int    // rate-limit answers in a row
 	wait      time.Duration
+	waiting   bool    // between two attempts
 	ambiguous bool    // an earlier attempt may have been processed
 	reached   Outcome // the attempt layer's own verdict on the current attempt
 	ran       bool    // the attempt layer was reached in the current attempt

@@ -1,6 +1,8 @@
 package transport
 
 import (
+	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"time"
@@ -57,6 +59,14 @@ type Config struct {
 	Inner []Policy
 }
 
+// Format implements [fmt.Formatter]: the base URL's origin is all that a dump of
+// the configuration shows, whatever the verb. (fmt follows pointers for verbs that
+// do not fit, and would print the pool while it runs.)
+func (c Config) Format(s fmt.State, _ rune) {
+	o := originOf(c.BaseURL)
+	_, _ = fmt.Fprintf(s, "transport.Config{%s://%s:%s}", o.scheme, o.host, o.port)
+}
+
 // Doer makes calls. It is safe for concurrent use and starts no goroutine of
 // its own.
 type Doer struct {
@@ -87,6 +97,9 @@ func (d *Doer) Do(req *http.Request) (*http.Response, error) {
 	}
 	return d.retry.do(call, req)
 }
+
+// Format implements [fmt.Formatter]; see [Config.Format].
+func (d Doer) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "transport.Doer{}") }
 
 // CloseIdleConnections closes the idle connections of the wire, if it can.
 // Nothing else in the pipeline does, however a call fails.

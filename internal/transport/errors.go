@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -45,6 +46,14 @@ func (e *AttemptError) Error() string {
 
 // Unwrap returns the cause.
 func (e *AttemptError) Unwrap() error { return e.Err }
+
+func attemptError(call *Call, req *http.Request, o Outcome, err error) *AttemptError {
+	method := req.Method
+	if method == "" {
+		method = http.MethodGet
+	}
+	return &AttemptError{Method: method, Route: routeOf(call, req), Outcome: o, Err: err}
+}
 
 // timeoutError is an attempt's own timeout.
 type timeoutError struct {
@@ -107,15 +116,15 @@ func withoutURL(err error) error {
 }
 
 // scrubbedError hides a message that holds the key. errors.Is and errors.As still
-// see what is inside; Unwrap does not hand it out.
+// see what is inside; neither Unwrap nor a formatter does, hence the closure.
 type scrubbedError struct {
 	text string
-	err  error
+	err  func() error
 }
 
 func (e *scrubbedError) Error() string        { return e.text }
-func (e *scrubbedError) Is(target error) bool { return errors.Is(e.err, target) }
-func (e *scrubbedError) As(target any) bool   { return errors.As(e.err, target) }
+func (e *scrubbedError) Is(target error) bool { return errors.Is(e.err(), target) }
+func (e *scrubbedError) As(target any) bool   { return errors.As(e.err(), target) }
 
 // scrub replaces the key in an error's text, should a custom transport have put
 // the request's headers into it.
@@ -127,5 +136,5 @@ func scrub(err error, key Key) error {
 	if !strings.Contains(text, key.value()) {
 		return err
 	}
-	return &scrubbedError{text: strings.ReplaceAll(text, key.value(), redacted), err: err}
+	return &scrubbedError{text: strings.ReplaceAll(text, key.value(), redacted), err: func() error { return err }}
 }

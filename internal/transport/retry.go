@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"net/http"
 	"time"
@@ -62,9 +63,9 @@ func newRetrier(policy Retry, stack http.RoundTripper) *retrier {
 	r := &retrier{policy: policy.withDefaults()}
 	r.engine = &retryablehttp.Client{
 		HTTPClient: &http.Client{
-			// entry has no CloseIdleConnections: the engine would empty the
+			// stackTop has no CloseIdleConnections: the engine would empty the
 			// shared pool at every give-up.
-			Transport:     &entry{next: stack},
+			Transport:     &stackTop{next: stack},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		RetryMax:   1 << 30, // check decides
@@ -88,7 +89,7 @@ func (r *retrier) do(call *Call, req *http.Request) (*http.Response, error) {
 	}
 	again, err := retryablehttp.FromRequest(req)
 	if err != nil {
-		return nil, &AttemptError{Method: req.Method, Route: routeOf(call, req), Outcome: Outcome{Class: ClassRefused}, Err: err}
+		return nil, attemptError(call, req, Outcome{Class: ClassRefused}, err)
 	}
 	resp, err := r.engine.Do(again)
 	if err != nil {
@@ -102,8 +103,8 @@ func (r *retrier) check(ctx context.Context, resp *http.Response, err error) (bo
 	call := CallFrom(ctx)
 	s := &call.state
 	outcome := OutcomeOf(resp, err)
-	if outcome.Class == ClassRefused && s.ran { // a policy replaced the attempt's own error
-		outcome.Sent = s.reached.Sent
+	if _, own := errors.AsType[*AttemptError](err); err != nil && !own && s.ran {
+		outcome.Sent = s.reached.ambiguous() // a policy replaced the attempt's result
 	}
 	call.Outcome = outcome
 	if outcome.Status != 0 {
@@ -123,7 +124,7 @@ func (r *retrier) check(ctx context.Context, resp *http.Response, err error) (bo
 	if !ok {
 		return false, nil
 	}
-	s.wait = wait
+	s.wait, s.waiting = wait, true
 	s.ambiguous = s.ambiguous || outcome.ambiguous()
 	return true, nil
 }
@@ -152,32 +153,39 @@ func (r *retrier) wait(ctx context.Context, s *callState, o Outcome) (wait time.
 	if o.RetryAfter > r.policy.RetryAfterMax {
 		return 0, false
 	}
-	own := r.backoff(s)
-	wait = own
-	if o.RetryAfter > 0 {
-		// Never earlier than asked; a little later, so that callers who were
-		// told the same do not return in lockstep.
-		wait = o.RetryAfter + own
-		if wait >= left {
-			wait = o.RetryAfter
-		}
+	if o.RetryAfter == 0 {
+		wait = r.backoff(s)
+		return wait, wait < left
 	}
-	return wait, wait < left
+	if o.RetryAfter >= left {
+		return 0, false
+	}
+	// Never earlier than asked; a little later, so that callers who were told
+	// the same do not return in lockstep.
+	spread := min(r.ceiling(max(s.limited, s.tries)), max(o.RetryAfter/10, r.policy.Base), left-o.RetryAfter-1)
+	return o.RetryAfter + r.draw(0, spread), true
 }
 
 // backoff draws the next wait of our own.
 func (r *retrier) backoff(s *callState) time.Duration {
 	if s.limited > 0 {
 		ceiling := r.ceiling(s.limited)
-		return ceiling/2 + time.Duration(r.policy.Rand()*float64(ceiling-ceiling/2))
+		return r.draw(ceiling/2, ceiling)
 	}
-	return time.Duration(r.policy.Rand() * float64(r.ceiling(s.tries)))
+	return r.draw(0, r.ceiling(s.tries))
+}
+
+func (r *retrier) draw(low, high time.Duration) time.Duration {
+	return low + time.Duration(r.policy.Rand()*float64(high-low))
 }
 
 // ceiling is Base doubled n-1 times, at most Max.
 func (r *retrier) ceiling(n int) time.Duration {
 	c := r.policy.Base
-	for ; n > 1 && c < r.policy.Max; n-- {
+	for ; n > 1; n-- {
+		if c > r.policy.Max/2 { // also keeps the doubling from overflowing
+			return r.policy.Max
+		}
 		c *= 2
 	}
 	return min(c, r.policy.Max)
@@ -202,12 +210,11 @@ func (r *retrier) sleep(req *http.Request) error {
 // failed finishes a call that has no answer.
 func (r *retrier) failed(call *Call, req *http.Request, err error) error {
 	err = withoutURL(err)
-	if ctx := req.Context(); ctx.Err() != nil && call.Outcome.Class != ClassCanceled {
-		// The context ended between attempts or inside a policy.
-		call.Outcome = Outcome{Class: ClassCanceled, Sent: call.Outcome.Sent && call.Outcome.Class == ClassRefused}
-		err = &AttemptError{Method: req.Method, Route: routeOf(call, req), Outcome: call.Outcome, Err: contextError(ctx)}
+	if call.state.waiting { // the context ended between two attempts
+		call.Outcome = Outcome{Class: ClassCanceled}
+		err = attemptError(call, req, call.Outcome, contextError(req.Context()))
 	}
-	if call.state.safety == Create && (call.Outcome.ambiguous() || call.Outcome.Class == ClassRefused && call.Outcome.Sent) {
+	if o := call.Outcome; call.state.safety == Create && (o.ambiguous() || o.Class == ClassRefused && o.Sent) {
 		call.MaybeCreated = true
 		return &maybeCreatedError{err: err}
 	}
@@ -244,15 +251,15 @@ func noContent(resp *http.Response, o Outcome) *http.Response {
 	return &gone
 }
 
-// entry is the top of the stack: what the engine's http.Client calls.
-type entry struct{ next http.RoundTripper }
+// stackTop is what the engine's http.Client calls.
+type stackTop struct{ next http.RoundTripper }
 
 // RoundTrip hides Location from http.Client, which would otherwise judge (and on
 // a malformed one, replace) an answer that is not to be followed.
-func (e *entry) RoundTrip(req *http.Request) (*http.Response, error) {
+func (t *stackTop) RoundTrip(req *http.Request) (*http.Response, error) {
 	call := CallFrom(req.Context())
-	call.state.ran, call.state.location = false, nil
-	resp, err := e.next.RoundTrip(req)
+	call.state.ran, call.state.waiting, call.state.location = false, false, nil
+	resp, err := t.next.RoundTrip(req)
 	if err != nil {
 		return nil, err
 	}
