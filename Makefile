@@ -5,8 +5,8 @@
 .PHONY: help build test race lint fmt generate verify bench fuzz cover examples clean
 
 ROOT   := $(CURDIR)
-TOOL   := go tool -modfile=$(ROOT)/internal/tools/go.mod
-LINTER := go tool -modfile=$(ROOT)/internal/tools/lint/go.mod golangci-lint
+TOOL   := go tool '-modfile=$(ROOT)/internal/tools/go.mod'
+LINTER := go tool '-modfile=$(ROOT)/internal/tools/lint/go.mod' golangci-lint
 
 # Every module of the tree, the root first; PACKAGED are those with code of ours in them.
 MODULES  := $(sort $(patsubst %/,%,$(dir $(shell find . -name go.mod -not -path '*/.*/*' -not -path '*/testdata/*'))))
@@ -58,10 +58,10 @@ race: ## the tests again and again in random order: RACECOUNT=5
 	$(call each_module,$(PACKAGED),go test $(RACE) -count=$(RACECOUNT) -shuffle=on $(TESTFLAGS) ./...)
 
 lint: ## golangci-lint, formatting included
-	$(call each_module,$(PACKAGED),$(LINTER) run --config $(ROOT)/.golangci.yml ./...)
+	$(call each_module,$(PACKAGED),$(LINTER) run --config '$(ROOT)/.golangci.yml' ./...)
 
 fmt: ## format the code and sort its imports
-	$(call each_module,$(PACKAGED),$(LINTER) fmt --config $(ROOT)/.golangci.yml ./...)
+	$(call each_module,$(PACKAGED),$(LINTER) fmt --config '$(ROOT)/.golangci.yml' ./...)
 
 generate: ## make the generated code anew from openapi.yaml
 	@if [ ! -f openapi.yaml ]; then echo 'no openapi.yaml: nothing to generate'; exit 0; fi; \
