@@ -122,7 +122,8 @@ func NewThrottle(cfg ThrottleConfig) (*Throttle, error) {
 	cfg = cfg.withDefaults()
 	t := &Throttle{base: time.Now(), cfg: cfg}
 	t.bucket = bucket{burst: float64(cfg.Burst), tokens: float64(cfg.Burst)}
-	t.adapt = adapt{ceiling: cfg.Rate, floor: cfg.Floor, rate: cfg.Rate, entry: cfg.Rate}
+	t.adapt = newAdapt(cfg.Rate, cfg.Floor, cfg.Burst)
+	t.adapt.ramp.over = cfg.Fixed
 	return t, nil
 }
 
@@ -263,14 +264,15 @@ func (t *Throttle) Feedback(g Grant, f Feedback) {
 	}
 	t.limited++
 	asked := min(max(f.RetryAfter, 0), t.cfg.GateCap)
-	news := !t.cfg.Fixed && t.adapt.limit(g, now, asked)
+	news := !t.cfg.Fixed && t.adapt.reject(g, now, asked)
 	if until := now + asked; asked > 0 && until > t.gate {
 		t.gate = until + rand.N(asked/20+1)
 		news = true
 	}
 	if news {
 		t.bucket.refill(now, t.adapt.rate)
-		t.bucket.drain(t.opening(now))
+		t.adapt.cut.opens = t.opening(now)
+		t.bucket.drain(t.adapt.cut.opens)
 		t.sweep(now)
 	}
 }
@@ -349,7 +351,7 @@ func (t *Throttle) ready(now time.Duration) time.Duration {
 		t.bucket.burst = min(float64(t.cfg.Burst), b)
 	}
 	t.bucket.refill(now, t.adapt.rate)
-	return t.bucket.wait(1, t.adapt.rate)
+	return max(t.bucket.wait(1, t.adapt.rate), t.adapt.ramp.wait(now, t.adapt.rate))
 }
 
 // need is how long the caller has to wait that has ahead others before it.

@@ -4,10 +4,10 @@ import "time"
 
 // entry is one answered request.
 type entry struct {
-	sent    time.Duration
-	took    time.Duration
-	epoch   uint32
-	limited bool
+	sent     time.Duration
+	took     time.Duration
+	epoch    uint32
+	rejected bool
 }
 
 // history keeps the latest answers, enough for the wave of requests that were
@@ -28,34 +28,41 @@ func (h *history) entries() []entry { return h.ring[:min(h.n, uint64(len(h.ring)
 // wave is what became of the requests of an epoch that met an empty allowance.
 type wave struct {
 	first, last time.Duration // when the first and the last rejected one left
-	limited     int
-	inside      float64 // accepted ones that left between first and last
-	after       float64 // accepted ones that left after last
+	rejected    int
+	inside      float64 // accepted ones that left between first and last,
+	late        float64 // those of them in the last two thirds of that time,
+	after       float64 // and those that left after last
 }
 
 // rate is the upstream's limit as far as the wave shows it: what it accepted
-// while it was turning away.
+// while it was turning away. The first third does not count, as requests may have
+// overtaken each other there.
 func (w wave) rate() float64 {
-	return (w.inside + 0.5) / max((w.last-w.first).Seconds(), 1e-3)
+	return (w.late + 0.5) / max((w.last-w.first).Seconds()*2/3, 1e-3)
 }
 
 func (h *history) wave(epoch uint32) wave {
 	var w wave
 	for _, e := range h.entries() {
-		if e.limited && e.epoch == epoch {
-			if w.limited == 0 || e.sent < w.first {
-				w.first = e.sent
-			}
-			w.last = max(w.last, e.sent)
-			w.limited++
+		if !e.rejected || e.epoch != epoch {
+			continue
 		}
+		if w.rejected == 0 || e.sent < w.first {
+			w.first = e.sent
+		}
+		w.last = max(w.last, e.sent)
+		w.rejected++
 	}
+	late := w.first + (w.last-w.first)/3
 	for _, e := range h.entries() {
 		switch {
-		case e.limited || e.epoch != epoch:
+		case e.rejected || e.epoch != epoch || e.sent < w.first:
 		case e.sent > w.last:
 			w.after++
-		case e.sent >= w.first:
+		case e.sent >= late:
+			w.late++
+			w.inside++
+		default:
 			w.inside++
 		}
 	}
