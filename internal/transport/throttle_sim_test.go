@@ -3,8 +3,8 @@ package transport_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
-	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -90,9 +90,6 @@ type simulated struct {
 	stats        transport.ThrottleStats
 }
 
-func (s simulated) perCall(calls int) float64 { return float64(s.attempts) / float64(calls) }
-func (s simulated) perSecond() float64        { return float64(s.ok) / s.elapsed.Seconds() }
-
 // run plays the simulation in virtual time: workers make calls one after the other,
 // each attempt takes a token, travels 2 to 6 ms, is judged, and is answered 20
 // to 50 ms after it left. A rate-limited one is repeated as the retry
@@ -111,12 +108,7 @@ func (s simulation) run(t *testing.T, seed uint64) simulated {
 		judge := func() bool {
 			mu.Lock()
 			defer mu.Unlock()
-			ok := up.allow(time.Since(start))
-			if os.Getenv("SIMLOG") != "" {
-				st := throttle.Stats()
-				fmt.Printf("%8.4f ok=%v rate=%.1f cuts=%d wait=%d\n", time.Since(start).Seconds(), ok, st.Rate, st.Cuts, st.Waiting)
-			}
-			return ok
+			return up.allow(time.Since(start))
 		}
 		var next, ok, attempts atomic.Int64
 		var wg sync.WaitGroup
@@ -161,42 +153,149 @@ func (s simulation) run(t *testing.T, seed uint64) simulated {
 
 func upTo(rng *rand.Rand, d time.Duration) time.Duration { return time.Duration(rng.Int64N(int64(d))) }
 
-func TestSimTable(t *testing.T) {
-	ups := []struct {
-		name string
-		mk   func() allowance
+func bucketOf(rate, burst float64) func() allowance {
+	return func() allowance { return newTokenBucket(rate, burst) }
+}
+
+func fixedOf(limit int, window, offset time.Duration) func() allowance {
+	return func() allowance { return &fixedWindow{limit: limit, window: window, offset: offset} }
+}
+
+func slidingOf(limit int, window time.Duration) func() allowance {
+	return func() allowance { return &slidingWindow{limit: limit, window: window} }
+}
+
+// goal is the worst of all seeds that is still right: attempts per call, and
+// accepted calls per second with and without a Retry-After of one second.
+type goal struct{ attempts, perSecond, afterPauses float64 }
+
+// TestThrottleFindsAnUnknownLimit plays a batch of 800 calls from 32 workers
+// against upstreams of every kind that allow 100 per second, without telling
+// the throttle. A Retry-After of 1 s costs a bucket of burst b 100-b requests
+// each time (pauses at the end of the table's numbers): with small bursts
+// two of them already take a fifth of the batch's time.
+func TestThrottleFindsAnUnknownLimit(t *testing.T) {
+	t.Parallel()
+	const far, near, exact = 1000, 150, 100
+	for _, tt := range []struct {
+		upstream string
+		make     func() allowance
+		goals    map[float64]goal // by configured rate
 	}{
-		{"b1", func() allowance { return newTokenBucket(100, 1) }},
-		{"b5", func() allowance { return newTokenBucket(100, 5) }},
-		{"b10", func() allowance { return newTokenBucket(100, 10) }},
-		{"b20", func() allowance { return newTokenBucket(100, 20) }},
-		{"b50", func() allowance { return newTokenBucket(100, 50) }},
-		{"b100", func() allowance { return newTokenBucket(100, 100) }},
-		{"fixed", func() allowance { return &fixedWindow{limit: 100, window: time.Second} }},
-		{"fixed.5", func() allowance { return &fixedWindow{limit: 100, window: time.Second, offset: 500 * time.Millisecond} }},
-		{"fixed.1", func() allowance { return &fixedWindow{limit: 10, window: time.Second / 10} }},
-		{"sliding", func() allowance { return &slidingWindow{limit: 100, window: time.Second} }},
-	}
-	const seeds = 8
-	for _, ra := range []time.Duration{0, time.Second} {
-		for _, rate := range []float64{1000, 150, 100} {
-			for _, u := range ups {
-				var minA, sumA, maxT, sumT float64
-				minA = 1e9
-				okAll := true
-				var cuts uint64
-				for seed := range uint64(seeds) {
-					s := simulation{config: transport.ThrottleConfig{Rate: rate}, upstream: u.mk, retryAfter: ra, workers: 32, calls: 800}
-					r := s.run(t, seed)
-					okAll = okAll && r.ok == 800
-					minA = min(minA, r.perSecond())
-					sumA += r.perSecond()
-					maxT = max(maxT, r.perCall(800))
-					sumT += r.perCall(800)
-					cuts += r.stats.Cuts
-				}
-				t.Logf("ra=%v rate=%4.0f %-8s ok=%v acc/s mean %.1f min %.1f  att/call mean %.3f max %.3f cuts %.1f", ra, rate, u.name, okAll, sumA/seeds, minA, sumT/seeds, maxT, float64(cuts)/seeds)
+		{"bucket of 1", bucketOf(100, 1), map[float64]goal{far: {1.08, 35, 15}, near: {1.04, 50, 38}, exact: {1.04, 58, 45}}},
+		{"bucket of 5", bucketOf(100, 5), map[float64]goal{far: {1.05, 90, 30}, near: {1.03, 90, 60}, exact: {1.02, 98.05, 80}}},
+		{"bucket of 10", bucketOf(100, 10), map[float64]goal{far: {1.05, 87, 60}, near: {1.03, 98, 65}, exact: {1.01, 98.05, 80}}},
+		{"bucket of 20", bucketOf(100, 20), map[float64]goal{far: {1.05, 95, 70}, near: {1.03, 98, 70}, exact: {1, 98.05, 98.05}}},
+		{"bucket of 50", bucketOf(100, 50), map[float64]goal{far: {1.05, 98, 75}, near: {1.02, 98, 85}, exact: {1, 98.05, 98.05}}},
+		{"bucket of 100", bucketOf(100, 100), map[float64]goal{far: {1.05, 98, 85}, near: {1.02, 98, 98}, exact: {1, 98.05, 98.05}}},
+		{"window of 1 s", fixedOf(100, time.Second, 0), map[float64]goal{far: {1.08, 80, 65}, near: {1.05, 85, 50}, exact: {1.02, 92, 60}}},
+		{"window of 1 s, out of step", fixedOf(100, time.Second, time.Second/2), map[float64]goal{far: {1.08, 90, 65}, near: {1.05, 90, 70}, exact: {1, 98.05, 98.05}}},
+		{"window of 100 ms", fixedOf(10, time.Second/10, 0), map[float64]goal{far: {1.06, 55, 25}, near: {1.04, 70, 25}, exact: {1.03, 75, 25}}},
+		{"sliding second", slidingOf(100, time.Second), map[float64]goal{far: {1.06, 75, 65}, near: {1.05, 75, 50}, exact: {1.02, 83, 55}}},
+	} {
+		for _, rate := range []float64{far, near, exact} {
+			for _, retryAfter := range []time.Duration{0, time.Second} {
+				name := fmt.Sprintf("%s/rate %v/Retry-After %v", tt.upstream, rate, retryAfter)
+				t.Run(name, func(t *testing.T) {
+					t.Parallel()
+					s := simulation{
+						config:   transport.ThrottleConfig{Rate: rate},
+						upstream: tt.make, retryAfter: retryAfter, workers: 32, calls: 800,
+					}
+					want := tt.goals[rate]
+					if retryAfter > 0 {
+						want.perSecond = want.afterPauses
+					}
+					s.check(t, want)
+				})
 			}
 		}
+	}
+}
+
+// TestThrottleScales: nothing in the control law knows the scale of 100 per
+// second.
+func TestThrottleScales(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name           string
+		limit, burst   float64
+		rate           float64
+		workers, calls int
+		want           goal
+	}{
+		{"10 per second", 10, 10, 100, 16, 400, goal{1.08, 9, 0}},
+		{"10 per second, rate known", 10, 10, 10, 16, 400, goal{1.01, 9.8, 0}},
+		{"1000 per second", 1000, 100, 5000, 128, 8000, goal{1.05, 900, 0}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			simulation{
+				config:   transport.ThrottleConfig{Rate: tt.rate},
+				upstream: bucketOf(tt.limit, tt.burst), workers: tt.workers, calls: tt.calls,
+			}.check(t, tt.want)
+		})
+	}
+}
+
+// changing switches from one allowance to another.
+type changing struct {
+	before, after allowance
+	at            time.Duration
+}
+
+func (c *changing) allow(now time.Duration) bool {
+	if now < c.at {
+		return c.before.allow(now)
+	}
+	return c.after.allow(now)
+}
+
+// TestThrottleFollowsALimitThatMoves: 2000 calls, the limit changes after 5 s.
+func TestThrottleFollowsALimitThatMoves(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name          string
+		before, after float64
+		want          goal // ideal: 5 s at the one rate, the rest at the other
+	}{
+		{"down", 100, 25, goal{1.05, 0.9 * 2000 / (5 + 1500/25.), 0}},
+		{"up", 25, 100, goal{1.06, 0.75 * 2000 / (5 + 1875/100.), 0}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			simulation{
+				config: transport.ThrottleConfig{Rate: 400},
+				upstream: func() allowance {
+					return &changing{newTokenBucket(tt.before, 20), newTokenBucket(tt.after, 20), 5 * time.Second}
+				},
+				workers: 32, calls: 2000,
+			}.check(t, tt.want)
+		})
+	}
+}
+
+// check runs the simulation with some seeds and compares the worst results.
+func (s simulation) check(t *testing.T, want goal) {
+	t.Helper()
+	const seeds = 4
+	slowest, most := math.Inf(1), 0.0
+	var sumSpeed, sumAttempts float64
+	for seed := range uint64(seeds) {
+		r := s.run(t, seed)
+		if r.ok != s.calls {
+			t.Errorf("seed %d: %d of %d calls succeeded", seed, r.ok, s.calls)
+		}
+		speed, attempts := float64(r.ok)/r.elapsed.Seconds(), float64(r.attempts)/float64(s.calls)
+		slowest, most = min(slowest, speed), max(most, attempts)
+		sumSpeed += speed / seeds
+		sumAttempts += attempts / seeds
+	}
+	t.Logf("accepted per second: mean %.1f, worst %.1f; attempts per call: mean %.3f, worst %.3f", sumSpeed, slowest, sumAttempts, most)
+	if slowest < want.perSecond {
+		t.Errorf("accepted per second: worst seed %.1f, want at least %.1f", slowest, want.perSecond)
+	}
+	if most > want.attempts {
+		t.Errorf("attempts per call: worst seed %.3f, want at most %.3f", most, want.attempts)
 	}
 }
