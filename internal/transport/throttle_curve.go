@@ -15,6 +15,10 @@ type curve struct {
 	clock float64 // seconds of sending at the pace so far
 }
 
+// minSpan is the shortest way back, in seconds; a limit of which nothing is known
+// yet has no span of its own.
+const minSpan = 0.5
+
 // firmCurve returns to a limit that was measured: in 2 s, or 50 requests, or as
 // long as makes the next pause of the asked length a small part of the time.
 func firmCurve(limit, asked float64) curve {
@@ -33,7 +37,7 @@ func looseCurve(limit, asked float64) curve {
 
 // from returns the curve with its clock set to where it passes rate.
 func (c curve) from(rate float64) curve {
-	c.limit = max(c.limit, rate)
+	c.limit, c.span = max(c.limit, rate), max(c.span, minSpan)
 	gap := 1 - rate/c.limit
 	c.depth = max(c.depth, gap, 0.02)
 	c.clock = c.span * (1 - math.Cbrt(gap/c.depth))
