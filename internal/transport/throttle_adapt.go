@@ -219,7 +219,7 @@ func (a *adapt) measured(m measure) {
 	if m.accepted >= manyAcc && a.used >= 0.5*active {
 		lowest = min(lowest, 1.25*m.accepted/active)
 	}
-	next := min(max(softCut*limit, lowest), softCut*m.pace)
+	next := max(min(max(softCut*limit, lowest), softCut*m.pace), a.floor)
 	a.firm = m.accepted >= manyAcc
 	limit = max(limit, next/softCut)
 	c := firmCurve(limit, a.cut.asked)

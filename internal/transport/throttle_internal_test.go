@@ -89,7 +89,7 @@ func FuzzAdapt(f *testing.F) {
 			}
 			a.settle(now)
 			if math.IsNaN(a.rate) || a.rate < a.floor || a.rate > a.ceiling || a.floor <= 0 {
-				t.Fatalf("after step %d: rate %v outside %v to %v", i, a.rate, a.floor, a.ceiling)
+				t.Fatalf("after step %d: rate %v outside %v to %v: %+v", i, a.rate, a.floor, a.ceiling, a.curve)
 			}
 			if a.hold-now > maxProbe {
 				t.Fatalf("after step %d: held for %v", i, a.hold-now)
