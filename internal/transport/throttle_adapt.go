@@ -210,7 +210,7 @@ func (a *adapt) measured(m measure) {
 	lowest := hardCut * m.pace
 	if f := active - a.onsetT; a.gated && a.onset > 0 && f > 0.15 {
 		limit = max(limit, (m.accepted-a.onset)/f)
-		lowest = min(lowest, (m.accepted-a.onset+3)/f)
+		lowest = min(lowest, (m.accepted-a.onset+1)/f)
 	}
 	steady := a.used >= 0.7*active && a.entry >= 0.85*a.rate && a.quiet.Seconds() < 0.1*span
 	if steady {

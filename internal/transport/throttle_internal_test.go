@@ -55,6 +55,7 @@ func FuzzBucket(f *testing.F) {
 // than the longest probe.
 func FuzzAdapt(f *testing.F) {
 	f.Add([]byte{0, 0, 0, 2, 2, 2, 3, 50, 0, 1, 1, 1})
+	f.Add([]byte(";0222B1C0010000\xab\x8f12")) // once a limit of nothing
 	f.Add([]byte{0, 3, 255, 2, 0, 3, 255, 6, 9, 4, 0, 3, 1, 1, 5})
 	f.Fuzz(func(t *testing.T, history []byte) {
 		a := newAdapt(100, 2, 5)
