@@ -177,8 +177,7 @@ type goal struct{ attempts, perSecond, afterPauses float64 }
 // A Retry-After of 1 s has its price, whatever the client does: a bucket of burst b
 // loses 100-b requests each time. One such pause bounds this batch to 92 per
 // second for a burst of 20, two to 83; and one rejection alone does not tell
-// the limit, so a second is the rule. In a batch ten times as long it is lost
-// in the noise.
+// the limit, so a second is the rule.
 func TestThrottleFindsAnUnknownLimit(t *testing.T) {
 	t.Parallel()
 	const far, near, exact = 1000, 150, 100
@@ -239,6 +238,21 @@ func TestThrottleScales(t *testing.T) {
 				config:   transport.ThrottleConfig{Rate: tt.rate},
 				upstream: bucketOf(tt.limit, tt.burst), workers: tt.workers, calls: tt.calls,
 			}.check(t, tt.want)
+		})
+	}
+}
+
+// TestThrottleLongBatchWithRetryAfter: over 8000 calls the pauses that it takes to
+// find the limit, and now and then to see that it has not moved, cost little.
+func TestThrottleLongBatchWithRetryAfter(t *testing.T) {
+	t.Parallel()
+	for burst, want := range map[float64]float64{5: 55, 10: 75, 20: 85, 100: 95} {
+		t.Run(fmt.Sprintf("bucket of %v", burst), func(t *testing.T) {
+			t.Parallel()
+			simulation{
+				config:   transport.ThrottleConfig{Rate: 1000},
+				upstream: bucketOf(100, burst), retryAfter: time.Second, workers: 32, calls: 8000,
+			}.check(t, goal{1.02, want, 0})
 		})
 	}
 }
