@@ -221,6 +221,29 @@ func TestBulkheadContextWins(t *testing.T) {
 	})
 }
 
+// TestBulkheadCancelAfterGrantGivesTheSlotBack: the slot is handed over at 300 ms,
+// the context ends at 500 ms, and the caller looks at both at 1 s.
+func TestBulkheadCancelAfterGrantGivesTheSlotBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBulkhead(t, transport.BulkheadConfig{Limit: 1})
+		slot, err := b.Acquire(t.Context(), transport.Interactive)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(300*time.Millisecond, slot.Release)
+		time.AfterFunc(500*time.Millisecond, cancel)
+		late := stallingContext{ctx, func() time.Duration { return time.Second }}
+		if _, err := b.Acquire(late, transport.Interactive); !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v, want the context's error", err)
+		}
+		if waited := hold(t, b, transport.Interactive, 0); waited != 0 {
+			t.Errorf("waited %v: the slot leaked", waited)
+		}
+	})
+}
+
 func TestBulkheadReleaseTwiceGivesOneSlot(t *testing.T) {
 	t.Parallel()
 	b := newBulkhead(t, transport.BulkheadConfig{Limit: 2})

@@ -100,7 +100,7 @@ func (a *adapt) depart(now time.Duration) Grant {
 // accept takes the news that a request got through. It reports whether others may
 // leave earlier because of that.
 func (a *adapt) accept(g Grant, now time.Duration) (sooner bool) {
-	a.history.add(entry{sent: g.at, took: now - g.at, epoch: g.epoch})
+	a.history.add(answer{sent: g.at, took: now - g.at, epoch: g.epoch})
 	a.acc++
 	sooner = a.ramp.accept()
 	if g.epoch != a.epoch {
@@ -133,7 +133,7 @@ func (a *adapt) found(g Grant, now time.Duration) {
 // asked for (0 for none). It reports whether that is news: a request that
 // left before the last cut is part of that cut's wave.
 func (a *adapt) reject(g Grant, now, asked time.Duration) bool {
-	a.history.add(entry{sent: g.at, took: now - g.at, epoch: g.epoch, rejected: true})
+	a.history.add(answer{sent: g.at, took: now - g.at, epoch: g.epoch, rejected: true})
 	if g.epoch != a.epoch {
 		return false
 	}

@@ -2,8 +2,8 @@ package transport
 
 import "time"
 
-// entry is one answered request.
-type entry struct {
+// answer is one answered request.
+type answer struct {
 	sent     time.Duration
 	took     time.Duration
 	epoch    uint32
@@ -14,16 +14,16 @@ type entry struct {
 // under way when the upstream first turned one away. Larger waves are judged
 // by their last part.
 type history struct {
-	ring [128]entry
+	ring [128]answer
 	n    uint64 // answers so far
 }
 
-func (h *history) add(e entry) {
+func (h *history) add(e answer) {
 	h.ring[h.n%uint64(len(h.ring))] = e
 	h.n++
 }
 
-func (h *history) entries() []entry { return h.ring[:min(h.n, uint64(len(h.ring)))] }
+func (h *history) answers() []answer { return h.ring[:min(h.n, uint64(len(h.ring)))] }
 
 // wave is what became of the requests of an epoch that met an empty allowance.
 type wave struct {
@@ -43,7 +43,7 @@ func (w wave) rate() float64 {
 
 func (h *history) wave(epoch uint32) wave {
 	var w wave
-	for _, e := range h.entries() {
+	for _, e := range h.answers() {
 		if !e.rejected || e.epoch != epoch {
 			continue
 		}
@@ -54,7 +54,7 @@ func (h *history) wave(epoch uint32) wave {
 		w.rejected++
 	}
 	late := w.first + (w.last-w.first)/3
-	for _, e := range h.entries() {
+	for _, e := range h.answers() {
 		switch {
 		case e.rejected || e.epoch != epoch || e.sent < w.first:
 		case e.sent > w.last:
@@ -73,7 +73,7 @@ func (h *history) wave(epoch uint32) wave {
 func (h *history) pace(epoch uint32) float64 {
 	var n float64
 	var from, to time.Duration
-	for _, e := range h.entries() {
+	for _, e := range h.answers() {
 		if e.epoch != epoch {
 			continue
 		}
@@ -89,7 +89,7 @@ func (h *history) pace(epoch uint32) float64 {
 // roundTrip is how long to wait until what is under way is answered.
 func (h *history) roundTrip() time.Duration {
 	var longest time.Duration
-	for _, e := range h.entries() {
+	for _, e := range h.answers() {
 		longest = max(longest, e.took)
 	}
 	return min(max(longest, minHold), maxHold)

@@ -239,6 +239,27 @@ func TestThrottleGateIsBounded(t *testing.T) {
 	}
 }
 
+func TestThrottleGateReopensForEachProcessAtItsOwnTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const asked = 10 * time.Second
+		seen := make(map[time.Duration]bool)
+		for range 20 {
+			throttle := newThrottle(t, transport.ThrottleConfig{Rate: 10})
+			g, _ := take(t, throttle, time.Now())
+			throttle.Feedback(g, transport.Feedback{Limited: true, RetryAfter: asked})
+			quiet := time.Until(throttle.Stats().GateUntil)
+			if quiet < asked || quiet > asked+asked/20 {
+				t.Errorf("quiet for %v, want %v and up to a twentieth more", quiet, asked)
+			}
+			seen[quiet] = true
+		}
+		if len(seen) < 15 {
+			t.Errorf("20 throttles chose %d different times", len(seen))
+		}
+	})
+}
+
 func TestThrottleCountsAWaveAsOneCut(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -508,6 +529,32 @@ func TestThrottleStallDoesNotBunchUp(t *testing.T) {
 		}
 		if left[1] != 0 || late != 2 {
 			t.Errorf("departures %v: want the burst of 2 at 0 and, however many were due, of 2 after the stall at 1s", left)
+		}
+	})
+}
+
+func TestThrottleNewcomerDoesNotOvertakeALateHead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		throttle := newThrottle(t, transport.ThrottleConfig{Rate: 10, Burst: 5, Fixed: true})
+		start := time.Now()
+		for range 5 {
+			take(t, throttle, start)
+		}
+		done := make(chan time.Duration)
+		go func() {
+			late := stallingContext{t.Context(), func() time.Duration { return time.Second }}
+			if _, err := throttle.Take(late); err != nil {
+				t.Error(err)
+			}
+			done <- time.Since(start)
+		}()
+		time.Sleep(500 * time.Millisecond) // there are tokens, but somebody was here first
+		if _, at := take(t, throttle, start); at != time.Second {
+			t.Errorf("the newcomer left at %v, want after the head at 1s", at)
+		}
+		if at := <-done; at != time.Second {
+			t.Errorf("the head left at %v, want 1s", at)
 		}
 	})
 }
