@@ -340,6 +340,12 @@ func TestThrottleProbesAnUpstreamThatTakesNothing(t *testing.T) {
 			if at >= dead {
 				break
 			}
+			if s := throttle.Stats(); !s.HeldUntil.After(time.Now()) {
+				t.Errorf("%+v after a rejection, want a hold", s)
+			}
+		}
+		if s := throttle.Stats(); !s.HeldUntil.IsZero() {
+			t.Errorf("still held until %v after an accepted probe", s.HeldUntil)
 		}
 		if attempts > 25 { // 1000 at the configured rate
 			t.Errorf("%d attempts in %v of rejections, want at most 25", attempts, dead)
