@@ -15,6 +15,7 @@ type (
 	plainSleptSession    SleptSession
 	plainLastSessionInfo LastSessionInfo
 	plainSessionComplete SessionCompleteData
+	plainWebhookBody     WebhookBody
 )
 
 var errNull = errors.New("asleep: null where an object was expected")
@@ -76,6 +77,21 @@ func (u *User) UnmarshalJSON(b []byte) error { return assign(b, u, ParseUser) }
 // UnmarshalJSON decodes averages and keeps a copy of the JSON in Raw. Null
 // leaves the value as it is.
 func (a *AverageStats) UnmarshalJSON(b []byte) error { return assign(b, a, ParseAverageStats) }
+
+// ParseWebhookBody decodes the body of a webhook and keeps raw in it, without a
+// copy. The members of a flat body, and those of its payload, are in Raw.
+func ParseWebhookBody(raw string) (*WebhookBody, error) {
+	w := new(WebhookBody)
+	if err := decode(raw, (*plainWebhookBody)(w)); err != nil {
+		return nil, err
+	}
+	w.Raw = raw
+	return w, nil
+}
+
+// UnmarshalJSON decodes the body of a webhook and keeps a copy of the JSON in
+// Raw. Null leaves the value as it is.
+func (w *WebhookBody) UnmarshalJSON(b []byte) error { return assign(b, w, ParseWebhookBody) }
 
 // UnmarshalJSON decodes the payload of a webhook and keeps a copy of the JSON
 // in Raw. Null leaves the value as it is.
@@ -158,7 +174,8 @@ func orElse[S ~string](s *S, fallback S) {
 // string itself: nothing beneath keeps or changes them, as every decoder of
 // this package copies what it keeps.
 func decode(raw string, into any) error {
-	if err := json.Unmarshal(unsafe.Slice(unsafe.StringData(raw), len(raw)), into); err != nil {
+	b := unsafe.Slice(unsafe.StringData(raw), len(raw)) //nolint:gosec // read only, see above
+	if err := json.Unmarshal(b, into); err != nil {
 		return err
 	}
 	if trimmed(raw) == "null" {
