@@ -40,7 +40,10 @@ func (s *Server) exchange(r *http.Request, conn uint64) (*exchange, error) {
 			writeDetail(x.answer, http.StatusUnauthorized, detailUnauthorized)
 		case !x.refused(problems):
 			s.dispatch(x.answer, r, op, value, body)
-			x.accepted = true
+			x.accepted = x.fault == nil
+			if x.answer.status == http.StatusUnprocessableEntity {
+				x.report([]problem{{x.answer.status, "a value is not valid: " + string(x.answer.body)}})
+			}
 		}
 	})
 	return x, err
@@ -112,7 +115,6 @@ func (x *exchange) run(ctx context.Context, operation func()) error {
 		x.limited(operation)
 	}
 	if f.Reset == ResetAfter {
-		x.accepted = false
 		return errReset
 	}
 	if f.Status == 0 && f.Body != "" {
