@@ -257,8 +257,7 @@ func TestFaultsAreCopies(t *testing.T) {
 	if got := get(t, s, "/ai/v1/users/user-0001").header.Get("X-Test"); got != "a" {
 		t.Errorf("header %q", got)
 	}
-	limited := asleeptest.RateLimited()
-	limited.Status = 599
+	with(asleeptest.RateLimited(), func(f *asleeptest.Fault) { f.Status = 599 })
 	if asleeptest.RateLimited().Status != http.StatusForbidden {
 		t.Error("a kind was changed")
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"sync"
@@ -48,7 +47,7 @@ func New(config Config) *Server {
 		keys:    digests(config.APIKeys),
 		zones:   loadZones(config.Zones),
 		state:   newState(config.Seed),
-		faults:  &faults{rand: rand.New(rand.NewPCG(config.Seed, saltFaults))},
+		faults:  &faults{rand: random(config.Seed, saltFaults)},
 		journal: newJournal(config.LogSize),
 	}
 	s.limiter.set(config.RateLimit)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -49,14 +50,10 @@ func TestListPages(t *testing.T) {
 		"?limit=3&order_by=ASC":           oldest[:3],
 		"?limit=3&order_by=DESC":          all[:3],
 		"?offset=9223372036854775807":     {},
-		"?limit=100&date_gte=2026-03-14":  {},
 		"?limit=100&date_lte=2025-01-01":  {},
 		"?date_gte=1900-01-01&limit=100":  all,
 		"?limit=1&offset=39&order_by=ASC": oldest[39:],
 	} {
-		if query == "?limit=100&date_gte=2026-03-14" {
-			continue // depends on the zone; TestListDates has it
-		}
 		if got := ids(list(t, s, "user-0002", query)); !slices.Equal(got, want) {
 			t.Errorf("%q lists %v, want %v", query, got, want)
 		}
@@ -134,7 +131,7 @@ func TestLifecycleByTheClock(t *testing.T) {
 		read := func() string {
 			r := get(t, s, "/data/v3/sessions/"+id, "x-user-id: user-0001")
 			if r.status != http.StatusOK {
-				return fmt.Sprint(r.status)
+				return strconv.Itoa(r.status)
 			}
 			report, err := asleep.ParseReport(r.result(t))
 			if err != nil {

@@ -108,7 +108,7 @@ func TestDeletionDelay(t *testing.T) {
 		if r := get(t, s, "/ai/v1/users/user-0001"); !strings.Contains(r.result(t), `"to_be_deleted":true`) {
 			t.Errorf("user %s", r.body)
 		}
-		time.Sleep(1)
+		time.Sleep(1 * time.Nanosecond)
 		if r := get(t, s, "/ai/v1/users/user-0001"); r.status != http.StatusNotFound {
 			t.Errorf("user %d %s", r.status, r.body)
 		}
