@@ -28,7 +28,7 @@ func TestAveragesAreOfThePeriod(t *testing.T) {
 	for user := range s.Users() {
 		for _, zone := range []string{"UTC", "Asia/Seoul", "America/Los_Angeles"} {
 			a := averages(t, s, user, "2026-02-20", "2026-03-10", "timezone: "+zone)
-			slept, never, inBed, efficiency := 0, 0, 0.0, 0.0
+			slept, never, inBed, efficiency, wakes := 0, 0, 0.0, 0.0, 0.0
 			for _, session := range s.Sessions(user) {
 				date := asleep.DateOf(session.Start.In(mustZone(t, zone))).String()
 				if date < "2026-02-20" || date > "2026-03-10" {
@@ -40,6 +40,7 @@ func TestAveragesAreOfThePeriod(t *testing.T) {
 					never++
 				case r.Stat != nil:
 					slept++
+					wakes += float64(*r.Stat.WASOCount)
 					inBed += float64(*r.Stat.TimeInBed)
 					efficiency += float64(*r.Stat.TimeInSleep) / float64(*r.Stat.TimeInBed)
 				}
@@ -50,6 +51,9 @@ func TestAveragesAreOfThePeriod(t *testing.T) {
 			}
 			if got, want := float64(*a.Averages.TimeInBed), math.Round(inBed/float64(slept)); got != want {
 				t.Errorf("%s: mean time in bed %v, want %v", user, got, want)
+			}
+			if got, want := float64(*a.Averages.WASOCount), math.Round(wakes/float64(slept)*10)/10; got != want {
+				t.Errorf("%s: mean of awakenings %v, want %v", user, got, want)
 			}
 			if got, want := *a.Averages.SleepEfficiency, math.Round(efficiency/float64(slept)*1000)/1000; math.Abs(got-want) > 1e-9 {
 				t.Errorf("%s: mean efficiency %v, want %v", user, got, want)

@@ -47,9 +47,6 @@ func (x *exchange) deliver(r *http.Request, w http.ResponseWriter) bool {
 		w.WriteHeader(a.status)
 		return f.Cut == CutNone
 	}
-	if header.Get("Content-Type") == "" {
-		header["Content-Type"] = nil // nothing is guessed
-	}
 	if f.Cut != CutChunked {
 		header.Set("Content-Length", strconv.Itoa(len(body)))
 	}

@@ -21,6 +21,7 @@ type reply struct {
 	status int
 	header http.Header
 	body   string
+	length int64 // Content-Length as the transport tells it
 	err    error // of the call, or of reading the body
 }
 
@@ -78,7 +79,7 @@ func do(rt http.RoundTripper, req *http.Request) reply {
 		return reply{err: err}
 	}
 	b, err := io.ReadAll(resp.Body)
-	return reply{resp.StatusCode, resp.Header, string(b), errors.Join(err, resp.Body.Close())}
+	return reply{resp.StatusCode, resp.Header, string(b), resp.ContentLength, errors.Join(err, resp.Body.Close())}
 }
 
 func get(t *testing.T, s *asleeptest.Server, path string, headers ...string) reply {

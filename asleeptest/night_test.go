@@ -16,7 +16,7 @@ import (
 func TestReportsAreConsistent(t *testing.T) {
 	t.Parallel()
 	kinds, peculiarities := map[asleeptest.NightKind]int{}, map[asleep.Peculiarity]int{}
-	nights := 0
+	nights, longer, shorter := 0, 0, 0
 	for _, last := range []asleep.Date{{Year: 2026, Month: 3, Day: 31}, {Year: 2026, Month: 11, Day: 8}} {
 		s := asleeptest.New(asleeptest.Config{Users: 60, SessionsPerUser: 40, Seed: 7, LastNight: last})
 		for user := range s.Users() {
@@ -28,6 +28,12 @@ func TestReportsAreConsistent(t *testing.T) {
 				if err := consistent(session, r); err != nil {
 					t.Fatalf("%s of %s (%s, %s): %v", session.ID, user, session.Kind, session.Plan, err)
 				}
+				switch change := offset(t, r.Session.EndTime) - offset(t, r.Session.StartTime); {
+				case change > 0:
+					shorter++
+				case change < 0:
+					longer++
+				}
 				kinds[session.Kind]++
 				for _, p := range r.Peculiarities {
 					peculiarities[p]++
@@ -38,6 +44,9 @@ func TestReportsAreConsistent(t *testing.T) {
 	}
 	if nights != 2*60*40 {
 		t.Errorf("%d nights, want %d", nights, 2*60*40)
+	}
+	if longer < 20 || shorter < 20 {
+		t.Errorf("%d nights of a day of 25 hours, %d of one of 23", longer, shorter)
 	}
 	for _, k := range []asleeptest.NightKind{
 		asleeptest.Night, asleeptest.Nap, asleeptest.NeverSlept, asleeptest.NeverSleptNull, asleeptest.TooShort, asleeptest.TooLong, asleeptest.Defects,
@@ -54,6 +63,17 @@ func TestReportsAreConsistent(t *testing.T) {
 			t.Errorf("no report has %s", p)
 		}
 	}
+}
+
+// offset is that of a timestamp from UTC, in seconds.
+func offset(t *testing.T, ts asleep.Timestamp) int {
+	t.Helper()
+	at, err := ts.Time()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, seconds := at.Zone()
+	return seconds
 }
 
 // checker collects the first thing that does not agree.

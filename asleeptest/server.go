@@ -35,6 +35,7 @@ type Server struct {
 
 	mu      sync.Mutex
 	running *http.Server
+	stopped chan struct{} // closed when running serves no more
 }
 
 // New returns a server without a listener: use its [Server.Transport] or
@@ -69,7 +70,11 @@ func (s *Server) Start() (string, error) {
 	}
 	s.running = s.HTTPServer()
 	s.URL = "http://" + l.Addr().String()
-	go func(srv *http.Server) { _ = srv.Serve(l) }(s.running) // ends with Close
+	s.stopped = make(chan struct{})
+	go func(srv *http.Server, stopped chan<- struct{}) {
+		defer close(stopped)
+		_ = srv.Serve(l) // until Close
+	}(s.running, s.stopped)
 	return s.URL, nil
 }
 
@@ -77,16 +82,18 @@ func (s *Server) Start() (string, error) {
 // one that was not started.
 func (s *Server) Close() error {
 	s.mu.Lock()
-	srv := s.running
+	srv, stopped := s.running, s.stopped
 	s.running = nil
 	s.mu.Unlock()
 	if srv == nil {
 		return nil
 	}
-	if err := srv.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
-		return err
+	err := srv.Close()
+	<-stopped
+	if errors.Is(err, net.ErrClosed) {
+		return nil
 	}
-	return nil
+	return err
 }
 
 // HTTPServer returns an http.Server that serves s on a listener of the

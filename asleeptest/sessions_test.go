@@ -61,6 +61,25 @@ func TestListPages(t *testing.T) {
 	noViolations(t, s)
 }
 
+// What a list says of a session is what its report says.
+func TestListItemsAgreeWithReports(t *testing.T) {
+	t.Parallel()
+	s := asleeptest.New(asleeptest.Config{Users: 10, SessionsPerUser: 40})
+	for user := range s.Users() {
+		for _, item := range list(t, s, user, "?limit=100", "timezone: Asia/Seoul") {
+			r, _ := s.Report(item.SessionID, "Asia/Seoul")
+			same := item.State == r.Session.State && item.SessionStartTime == r.Session.StartTime && item.SessionEndTime == r.Session.EndTime &&
+				item.CreatedTimezone == r.Session.CreatedTimezone && item.UnexpectedEndTime == r.Session.UnexpectedEndTime
+			if !same || r.Stat != nil && *r.Stat.TimeInBed != *item.TimeInBed {
+				t.Errorf("listed as %s, reported as %.300s", item.Raw, r.Raw)
+			}
+			if n := len(r.Session.SleepStages); n > 0 && int(*item.LastReceivedSeqNum) != n-1 {
+				t.Errorf("%s: last received %d of %d epochs", item.SessionID, *item.LastReceivedSeqNum, n)
+			}
+		}
+	}
+}
+
 // A date is judged in the zone of the header: a night moves to another day
 // with it, and its id stays.
 func TestListDates(t *testing.T) {
@@ -224,6 +243,9 @@ func TestDeletingSessions(t *testing.T) {
 	if got := truth(s, "user-0001"); len(got) != 4 || slices.Contains(got, added) || slices.Contains(got, all[3]) {
 		t.Errorf("left are %v", got)
 	}
+	if _, err := s.AddSession("user-0001", asleeptest.Session{ID: added}); err != nil || !s.DeleteSession("user-0001", added) {
+		t.Errorf("the id is not free again: %v", err)
+	}
 	if r := remove("/ai/v1/sessions/" + truth(s, "user-0002")[0]); r.status != http.StatusNotFound {
 		t.Errorf("another user's session: %d", r.status)
 	}
@@ -293,6 +315,24 @@ func TestSessionsAreFoundByID(t *testing.T) {
 	for _, id := range []string{"user-1000001", "user-0", "user-00001", "user-01", "user-", "user--001", "user-+001", "nobody"} {
 		if _, ok := s.User(id); ok {
 			t.Errorf("there is a user %s", id)
+		}
+	}
+}
+
+// A session that is added to a user of the population takes no id that a
+// session of another user of it could have.
+func TestAddedSessionsHaveTheirOwnIDs(t *testing.T) {
+	t.Parallel()
+	s := asleeptest.New(asleeptest.Config{Users: 3, SessionsPerUser: 4})
+	for _, user := range []string{"user-0001", "user-0002"} {
+		for _, session := range s.Sessions("user-0002") {
+			id, err := s.AddSession(user, asleeptest.Session{Start: session.Start})
+			if owner, ok := s.Owner(id); err != nil || id == session.ID || owner != user || !ok {
+				t.Errorf("%s of %s is owned by %s, %v", id, user, owner, err)
+			}
+			if owner, _ := s.Owner(session.ID); owner != "user-0002" {
+				t.Errorf("%s is now owned by %q", session.ID, owner)
+			}
 		}
 	}
 }

@@ -54,6 +54,32 @@ func TestBrokenAnswers(t *testing.T) {
 	}
 }
 
+// Whole answers look the same, too.
+func TestAnswersAreTheSameInProcessAndOverASocket(t *testing.T) {
+	t.Parallel()
+	s := asleeptest.NewServer(t, asleeptest.Config{Users: 1, SessionsPerUser: 1})
+	client := &http.Transport{DisableCompression: true}
+	defer client.CloseIdleConnections()
+	for _, kind := range []string{"", "403_rate_limit", "422_validation_list", "502", "503_empty", "garbage", "truncated", "truncated_chunked"} {
+		if kind != "" {
+			f, err := asleeptest.Kind(kind)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Inject(f)()
+		}
+		req := request(t, s.URL+"/data/v3/sessions/"+truth(s, "user-0001")[0])
+		req.Header.Set("x-user-id", "user-0001")
+		a, b := do(s.Transport(), req), do(client, req)
+		a.header.Del("Date")
+		b.header.Del("Date")
+		if a.status != b.status || a.body != b.body || a.length != b.length || !equalHeader(a.header, b.header) {
+			t.Errorf("%s: in process %d, %d, %v, %.60s\nover a socket %d, %d, %v, %.60s", kind, a.status, a.length, a.header, a.body, b.status, b.length, b.header, b.body)
+		}
+		s.ClearFaults()
+	}
+}
+
 // A lost answer is one to a request that was carried out.
 func TestResetAfterHasDoneTheWork(t *testing.T) {
 	t.Parallel()
