@@ -2,6 +2,7 @@ package asleep
 
 import (
 	"encoding/json"
+	"strconv"
 	"time"
 )
 
@@ -21,12 +22,12 @@ func (c *SleepCycle) UnmarshalJSON(b []byte) error {
 		return nil
 	}
 	c.Raw = string(b)
-	if json.Unmarshal(b, &c.Cycles) == nil {
+	if f, err := strconv.ParseFloat(c.Raw, 64); err == nil {
+		c.Mean = new(Seconds(f))
 		return nil
 	}
-	c.Cycles = nil
-	if json.Unmarshal(b, &c.Mean) != nil {
-		c.Mean = nil
+	if json.Unmarshal(b, &c.Cycles) != nil {
+		c.Cycles = nil
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ type (
 	plainSleptSession    SleptSession
 	plainLastSessionInfo LastSessionInfo
 	plainSessionComplete SessionCompleteData
+	plainWebhookBody     WebhookBody
 )
 
 var errNull = errors.New("asleep: null where an object was expected")
@@ -76,6 +77,21 @@ func (u *User) UnmarshalJSON(b []byte) error { return assign(b, u, ParseUser) }
 // UnmarshalJSON decodes averages and keeps a copy of the JSON in Raw. Null
 // leaves the value as it is.
 func (a *AverageStats) UnmarshalJSON(b []byte) error { return assign(b, a, ParseAverageStats) }
+
+// ParseWebhookBody decodes the body of a webhook and keeps raw in it, without a
+// copy. The members of a flat body, and those of its payload, are in Raw.
+func ParseWebhookBody(raw string) (*WebhookBody, error) {
+	w := new(WebhookBody)
+	if err := decode(raw, (*plainWebhookBody)(w)); err != nil {
+		return nil, err
+	}
+	w.Raw = raw
+	return w, nil
+}
+
+// UnmarshalJSON decodes the body of a webhook and keeps a copy of the JSON in
+// Raw. Null leaves the value as it is.
+func (w *WebhookBody) UnmarshalJSON(b []byte) error { return assign(b, w, ParseWebhookBody) }
 
 // UnmarshalJSON decodes the payload of a webhook and keeps a copy of the JSON
 // in Raw. Null leaves the value as it is.

@@ -30,8 +30,8 @@
 //
 // # Raw and encoding
 //
-// Report, SessionSummary, User and AverageStats keep the JSON object they were
-// decoded from in their member Raw, an immutable string shared by copies.
+// Report, SessionSummary, User, AverageStats and the bodies of webhooks keep the
+// JSON object they were decoded from in their member Raw, an immutable string shared by copies.
 // Whoever stores a value stores Raw: it holds the members that this package
 // does not know yet. [ParseReport] and its sisters keep the string they are
 // given without a copy.

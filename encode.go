@@ -41,6 +41,15 @@ func (a AverageStats) MarshalJSON() ([]byte, error) {
 	})
 }
 
+// MarshalJSON encodes the body of a webhook; see "Raw and encoding" in the
+// package documentation.
+func (w WebhookBody) MarshalJSON() ([]byte, error) {
+	return encode(w.Raw, plainWebhookBody(w), func(raw string) (any, error) {
+		v, err := ParseWebhookBody(raw)
+		return (*plainWebhookBody)(v), err
+	})
+}
+
 // MarshalJSON encodes the payload of a webhook; see "Raw and encoding" in the
 // package documentation.
 func (d SessionCompleteData) MarshalJSON() ([]byte, error) {

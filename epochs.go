@@ -1,6 +1,7 @@
 package asleep
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -114,7 +115,7 @@ var errNotEpochs = errors.New("asleep: epochs are not an array of numbers")
 // report's decoding on them when it is left to do it by reflection.
 func decodeEpochs[T ~int8](b []byte, into *[]T) error {
 	i := skipSpace(b, 0)
-	if string(b[i:]) == "null" {
+	if string(bytes.TrimSpace(b[i:])) == "null" {
 		*into = nil
 		return nil
 	}

@@ -756,6 +756,9 @@ type WebhookBody struct {
 	// Event The kind of a webhook event. It may grow; unknown ones survive.
 	Event WebhookEvent `json:"event,omitempty"`
 
+	// Raw The JSON object as it came, immutable and shared by copies; empty in a value that was not decoded. See the package documentation for what encoding makes of it.
+	Raw string `json:"-"`
+
 	// Timestamp When the event was sent, in flat bodies.
 	Timestamp Timestamp `json:"timestamp,omitempty"`
 
