@@ -198,8 +198,13 @@ func (g *gate) bad(b *batchCall, cause error) (alone bool) {
 		return true
 	}
 	b.misses++
+	if !l.out {
+		for op := range g.lanes { // careful with the others: one call to see how they are, then a ramp
+			g.lanes[op].limit = 1
+		}
+	}
 	if !l.out || b.probe {
-		l.out, l.limit = true, 1
+		l.out = true
 		l.misses++
 		l.hold, l.why = time.Now().Add(probeWait(l.misses)), WaitOutage
 	}

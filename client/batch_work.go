@@ -169,7 +169,7 @@ func (w *userWork) list() ([]asleep.SessionSummary, error) {
 		if err != nil {
 			return nil, err
 		}
-		w.witness.done(w.batch.User)
+		w.witness.list(w.batch.User)
 	}
 	return sessions, nil
 }
