@@ -12,6 +12,7 @@ type batchCall struct {
 	run      *batchRun
 	op       batchOp
 	index    int64 // position of the user
+	first    bool  // of its user: not begun any more after a stop
 	attempts int   // requests of the round under way
 
 	// The gate's.
@@ -38,6 +39,10 @@ func (b *batchCall) do(ctx context.Context, entered bool, once func(context.Cont
 			return calls, attempts, errBatchOver
 		}
 		entered = false
+		if b.first && calls == 0 && b.run.stopped() {
+			g.leave(b)
+			return calls, attempts, errBatchOver
+		}
 		if b.probe && b.misses > 0 && !b.control(ctx) {
 			g.leave(b)
 			continue

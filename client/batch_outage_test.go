@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -277,9 +278,14 @@ func TestTheMeterSaysWhatTheBatchWaitsFor(t *testing.T) {
 		down.For = 30 * time.Second
 		b.server.Inject(down)
 		var meter client.BatchMeter
+		var mu sync.Mutex
 		var seen []client.Wait
 		look := func(after time.Duration) {
-			time.AfterFunc(after, func() { seen = append(seen, meter.Progress().Waiting) })
+			time.AfterFunc(after, func() {
+				mu.Lock()
+				defer mu.Unlock()
+				seen = append(seen, meter.Progress().Waiting)
+			})
 		}
 		look(20 * time.Second)
 		look(2 * time.Minute)
@@ -300,6 +306,8 @@ func TestTheMeterSaysWhatTheBatchWaitsFor(t *testing.T) {
 				time.Sleep(5 * time.Minute)
 			}
 		}
+		mu.Lock()
+		defer mu.Unlock()
 		if want := []client.Wait{client.WaitOutage, client.WaitInput, client.WaitConsumer}; n != 40 || !slices.Equal(seen, want) {
 			t.Errorf("%d results, waited for %q; want %q", n, seen, want)
 		}

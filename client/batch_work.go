@@ -140,12 +140,7 @@ type userWork struct {
 	err   error // of the reports, the first one
 }
 
-// call makes a call and counts it.
-func (w *userWork) call(op batchOp, once func(context.Context) error) error {
-	c := &batchCall{run: w.batchRun, op: op, index: w.batch.Index}
-	return w.finish(c, false, once)
-}
-
+// finish makes a call and counts it.
 func (w *userWork) finish(c *batchCall, entered bool, once func(context.Context) error) error {
 	calls, attempts, err := c.do(w.ctx, entered, once)
 	w.mu.Lock()
@@ -161,7 +156,8 @@ func (w *userWork) list() ([]asleep.SessionSummary, error) {
 	k.checkUser(w.batch.User)
 	sessions := []asleep.SessionSummary{}
 	for p := newPager(k, w.query); p.more; {
-		err := w.call(batchList, func(ctx context.Context) error {
+		c := &batchCall{run: w.batchRun, op: batchList, index: w.batch.Index, first: w.batch.Calls == 0}
+		err := w.finish(c, false, func(ctx context.Context) error {
 			fresh, err := p.next(ctx)
 			sessions = append(sessions, fresh...)
 			return err
