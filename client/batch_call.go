@@ -14,6 +14,7 @@ type batchCall struct {
 	index    int64 // position of the user
 	first    bool  // of its user: not begun any more after a stop
 	attempts int   // requests of the round under way
+	launched bool  // the last of them left this side
 
 	// The gate's.
 	ready    chan struct{}
