@@ -163,6 +163,22 @@ func TestTheLastUserInTroubleIsToldFromAnOutage(t *testing.T) {
 	}
 }
 
+// Nobody has been listed yet, so that there is nothing to compare with: those
+// who have not probed yet go first.
+func TestAUserInTroubleDoesNotKeepAnOutageUp(t *testing.T) {
+	t.Parallel()
+	batchTest(t, 20, 1, func(b *bed) {
+		b.server.Inject(asleeptest.Fault{User: "user-0001", Status: 500})
+		down := asleeptest.Unavailable()
+		down.For = 10 * time.Second
+		b.server.Inject(down)
+		out := b.fetch(b.Context(), ids(b.users()), client.BatchOptions{Concurrency: 1})
+		if r := out.byUser(t)["user-0001"]; out.err != nil || len(out.results) != 20 || r.Err == nil || b.elapsed() > time.Minute {
+			t.Errorf("%d results, %v after %v; want 20, one of them a failure", len(out.results), out.err, b.elapsed())
+		}
+	})
+}
+
 func TestAResumedBatchOfOneUserInTroubleEnds(t *testing.T) {
 	t.Parallel()
 	for _, op := range []string{asleeptest.ListSessions, asleeptest.GetSession} {
@@ -189,10 +205,10 @@ func TestAResumedBatchOfOneUserInTroubleEnds(t *testing.T) {
 
 func TestAUserInTroubleGetsItsRounds(t *testing.T) {
 	t.Parallel()
-	batchTest(t, 300, 1, func(b *bed) {
+	batchTest(t, 2000, 0, func(b *bed) { // the others keep the service asked while the rounds last
 		b.server.Inject(asleeptest.Fault{User: "user-0003", Status: 500})
 		b.server.Inject(asleeptest.Fault{User: "user-0005", Status: 500, Times: 4 * 4}) // four rounds of four attempts
-		out := b.fetch(b.Context(), ids(b.users()), client.BatchOptions{Rounds: 5, Concurrency: 2})
+		out := b.fetch(b.Context(), ids(b.users()), client.BatchOptions{Rounds: 5, Concurrency: 8, Window: 2000})
 		got := out.byUser(t)
 		if r := got["user-0003"]; r.Err == nil || r.Calls != 5 || r.Attempts != 20 {
 			t.Errorf("%d calls, %d attempts, %v; want 5, 20 and a failure", r.Calls, r.Attempts, r.Err)

@@ -339,3 +339,21 @@ func FuzzParseResumeToken(f *testing.F) {
 		}
 	})
 }
+
+// A sequence that watches the context of the batch ends with it, perhaps before
+// the end of what the token knows: that is no changed input.
+func TestAnInputThatEndsWithTheBatchIsNotChanged(t *testing.T) {
+	t.Parallel()
+	batchTest(t, 10, 1, func(b *bed) {
+		token := b.stoppedAfter(8, b.users(), client.Query{}, client.BatchOptions{})
+		ctx, cancel := context.WithCancel(b.Context())
+		input := func(yield func(string, error) bool) {
+			_ = yield("user-0001", nil)
+			cancel()
+		}
+		stopped := b.fetch(ctx, input, client.BatchOptions{Resume: token}).stopped(t, context.Canceled)
+		if stopped.Token != token {
+			t.Errorf("the token became %v; want %v", stopped.Token, token)
+		}
+	})
+}

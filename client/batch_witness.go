@@ -50,7 +50,8 @@ func (b *batchCall) control(ctx context.Context) bool {
 		return answer.Result(&struct{}{})
 	})
 	again, _ := b.judge(ctx, err)
-	return !again
+	b.cleared = !again
+	return b.cleared
 }
 
 // witnessed returns a call of the kind of b that is known to have worked.

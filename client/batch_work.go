@@ -69,11 +69,14 @@ func (r *batchRun) admit(index int64, chain idChain) bool {
 }
 
 func (r *batchRun) refuseInput(err error) {
-	if _, changed := errors.AsType[*ResumeError](err); changed {
-		r.halt(err, nil)
-		return
+	broken, ok := errors.AsType[*inputError](err)
+	switch {
+	case ok:
+		// What was read before counts: those users are finished, without a bound.
+		r.give(ErrBatchInput, broken.err)
+	case !r.stopped(): // else the input may have ended because the batch does
+		r.halt(err, nil) // the token does not fit
 	}
-	r.drain(ErrBatchInput, err)
 }
 
 func (r *batchRun) mark(flag *bool) {
