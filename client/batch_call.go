@@ -131,7 +131,7 @@ func refusalOf(err error) error {
 // says nothing about the user.
 func localRefusal(err error) bool {
 	e, ok := errors.AsType[*Error](err)
-	return ok && e.Layer == LayerLocal
+	return ok && e.Layer == LayerLocal && e.retryable
 }
 
 // doubtful reports whether a failure may be the service's as well as the user's:
