@@ -147,12 +147,12 @@ func isFailure(err error) bool {
 // drain ends the batch softly: no user is started any more, those in hand may
 // finish.
 func (r *batchRun) drain(reason error) {
-	r.give(reason, nil)
+	r.blame(reason, nil)
 	r.stop()
 }
 
-// give is the reason why a batch cannot end well, unless there is one already.
-func (r *batchRun) give(reason, err error) {
+// blame notes why the batch will not end well, unless that is known already.
+func (r *batchRun) blame(reason, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.reason == nil {

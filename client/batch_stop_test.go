@@ -149,6 +149,25 @@ func TestTheEndOfTheContextEndsABatchAtOnce(t *testing.T) {
 	})
 }
 
+func TestAfterTheEndOfTheContextNoResultIsYielded(t *testing.T) {
+	t.Parallel()
+	batchTest(t, 100, 1, func(b *bed) {
+		ctx, cancel := context.WithCancel(b.Context())
+		defer cancel()
+		n, last := 0, error(nil)
+		for _, err := range b.client.FetchSessions(ctx, ids(b.users()), client.Query{}, client.BatchOptions{}) {
+			if n++; n == 1 {
+				time.Sleep(time.Minute) // all users in hand are done by then
+				cancel()
+			}
+			last = err
+		}
+		if stopped, ok := errors.AsType[*client.BatchStopped](last); n != 2 || !ok || stopped.Progress.Done != 1 || stopped.Token.Done() != 1 {
+			t.Errorf("%d results, %v; want one and the stop", n, last)
+		}
+	})
+}
+
 func TestAnInputThatFailsStopsAfterTheUsersInHand(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("disk on fire")
