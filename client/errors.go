@@ -1,9 +1,9 @@
 package client
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,7 +41,7 @@ var (
 	ErrUnavailable = errors.New("service unavailable")
 	// ErrRedirected: 3xx. Redirects are not followed, for the key must not
 	// travel to another host: the base URL is probably wrong.
-	ErrRedirected = errors.New("redirected")
+	ErrRedirected = errors.New("redirected, which is not followed: check the base URL")
 	// ErrDecode: a success whose body is not what was asked for: no JSON, no
 	// result, null, or members of the wrong type.
 	ErrDecode = errors.New("undecodable answer")
@@ -90,7 +90,7 @@ type Error struct {
 	Op string
 	// StatusCode is what the service last answered, 0 if it never did.
 	StatusCode int
-	// Detail is what the service said, as text; for [LayerRequest] empty.
+	// Detail is what the service said, as text of at most 500 bytes.
 	Detail string
 	// RequestID is the X-Request-ID that was sent; empty if nothing was.
 	RequestID string
@@ -100,32 +100,71 @@ type Error struct {
 	RetryAfter time.Duration
 	// Layer is where it failed.
 	Layer Layer
-	// Body is the beginning of the answer's body, at most 2 KiB of valid UTF-8,
-	// for an answer that could not be made sense of.
+	// Body is the beginning of a failure's body, at most 2 KiB, where it had no
+	// Detail: the page of a gateway. The body of a success is never quoted.
 	Body string
-	// Err is the cause; never nil.
+	// Err is the cause; never nil. Of an answer it is the sentinel.
 	Err error
 
-	kind      error // the sentinel besides those in Err
+	kinds     []error // the sentinels besides those in Err
 	retryable bool
 }
 
 // Error reads like "asleep: getSession: 404 session does not exist (1 attempt,
 // request 4f…)".
 func (e *Error) Error() string {
-	panic("client: not built yet")
+	var b strings.Builder
+	b.WriteString("asleep: ")
+	b.WriteString(e.Op)
+	b.WriteString(": ")
+	if e.Layer == LayerService || e.Layer == LayerDecode {
+		fmt.Fprintf(&b, "%d ", e.StatusCode)
+	}
+	b.WriteString(e.reason())
+	if e.Attempts == 0 {
+		return b.String()
+	}
+	attempts := "attempts"
+	if e.Attempts == 1 {
+		attempts = "attempt"
+	}
+	fmt.Fprintf(&b, " (%d %s", e.Attempts, attempts)
+	if e.RetryAfter > 0 {
+		fmt.Fprintf(&b, ", retry after %v", e.RetryAfter)
+	}
+	fmt.Fprintf(&b, ", request %s)", e.RequestID)
+	return b.String()
+}
+
+// reason is what went wrong, on one line.
+func (e *Error) reason() string {
+	if e.Layer == LayerService {
+		switch {
+		case e.Detail == "":
+			return e.Err.Error()
+		case e.Err == ErrUnauthorized: // may be taken for another 401
+			return e.Detail + ": " + e.Err.Error()
+		}
+		return e.Detail
+	}
+	text := strings.ReplaceAll(e.Err.Error(), "\n", "; ")
+	if e.Layer == LayerDecode && e.Detail != "" {
+		text += fmt.Sprintf(" (detail %q)", e.Detail)
+	}
+	return text
 }
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
 // Is matches the sentinels that the failure comes to.
-func (e *Error) Is(target error) bool { return e.kind != nil && target == e.kind }
+func (e *Error) Is(target error) bool { return slices.Contains(e.kinds, target) }
 
 // Retryable reports whether the same call, made again later, may succeed and is
-// safe to make: rate limits, 408 and most of 5xx, lost answers, our own timeouts. It is
-// false for a create that may have been processed, for what only a change of the
-// call, the key or the plan can help, and for the end of the caller's context.
+// safe to make: rate limits, 408 and most of 5xx, lost answers, our own timeouts,
+// refusals on this side. It is false for a create that may have been processed, for what
+// only a change of the call, the key or the plan can help, and for the end of
+// the caller's context.
 func Retryable(err error) bool {
 	e, ok := errors.AsType[*Error](err)
 	return ok && e.retryable
@@ -173,5 +212,3 @@ func (e *WindowError) Error() string {
 
 // Unwrap returns the cause, normally an [*Error].
 func (e *WindowError) Unwrap() error { return e.Err }
-
-var _ = context.Canceled

@@ -2,6 +2,8 @@ package client
 
 import (
 	"context"
+	"slices"
+	"time"
 
 	"github.com/asleep-sdk/asleep"
 )
@@ -26,8 +28,52 @@ type Summary struct {
 }
 
 // Summary reads the last session, the averages of the last [SummaryDays] days
-// and the number of sessions in them, in two calls. If one of them fails, so
-// does the summary.
+// and the number of sessions in them, in two calls one after the other. If one of
+// them fails, so does the summary. The overall timeout bounds both together.
 func (c *Client) Summary(ctx context.Context, userID string, opts ...CallOption) (*Summary, error) {
-	panic("client: not built yet")
+	list := c.newCall(opListSessions, opts)
+	list.checkUser(userID)
+	if err := list.refusal(); err != nil {
+		return nil, err
+	}
+	ctx, cancel := list.bounded(ctx)
+	defer cancel()
+	stats := c.newCall(opAverageStats, append(slices.Clip(opts), withinDeadline()))
+	stats.checkUser(userID)
+
+	zone := time.UTC
+	if list.zone != nil {
+		zone = c.zones.location(*list.zone)
+	}
+	to := asleep.DateOf(time.Now().In(zone))
+	s := &Summary{From: to.AddDays(1 - SummaryDays), To: to}
+	page, err := list.page(ctx, PageQuery{Order: asleep.SortOrderDescending, PageSize: MaxPageSize})
+	if err != nil {
+		return nil, err
+	}
+	s.count(page.Sessions, zone)
+	if s.Averages, err = stats.averages(ctx, s.From, s.To); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// count takes the newest session and counts those begun in the period. A full
+// page that lies in it altogether may have more behind it.
+func (s *Summary) count(newestFirst []asleep.SessionSummary, zone *time.Location) {
+	if len(newestFirst) == 0 {
+		return
+	}
+	last := newestFirst[0]
+	s.LastSession = &last
+	for i := range newestFirst {
+		began, err := newestFirst[i].SessionStartTime.Time()
+		if err != nil {
+			continue // without a start it belongs to no date
+		}
+		if on := asleep.DateOf(began.In(zone)); !on.Before(s.From) && !s.To.Before(on) {
+			s.SessionCount++
+		}
+	}
+	s.MoreSessions = len(newestFirst) >= MaxPageSize && s.SessionCount == len(newestFirst)
 }
