@@ -38,13 +38,8 @@ type exitError struct {
 func (e *exitError) Error() string { return e.err.Error() }
 func (e *exitError) Unwrap() error { return e.err }
 
-// exitWith gives err an exit code, unless err is nil.
-func exitWith(code ExitCode, err error) error {
-	if err == nil {
-		return nil
-	}
-	return &exitError{code: code, err: err}
-}
+// usageError is an error about the command line.
+func usageError(err error) error { return &exitError{code: ExitUsage, err: err} }
 
 // exitCodeOf returns the exit code of what a command returned. A signal counts
 // only if it kept the command from its work.
