@@ -115,8 +115,10 @@ func remedy(err error) string {
 		return "a user whose id nobody knows may exist now: look before you create again"
 	case errors.Is(err, client.ErrUserIDInvalid):
 		return "check the user id"
+	case errors.Is(err, client.ErrNotFound) && e.Op == "getSession":
+		return "check the ids; a report may be missing for some minutes after a recording"
 	case errors.Is(err, client.ErrNotFound):
-		return "check the id; a report may be missing for some minutes after a recording"
+		return "check the id"
 	case errors.Is(err, client.ErrRateLimited):
 		return "too many requests with this key: try again later"
 	case errors.Is(err, client.ErrBodyTooLarge), errors.Is(err, client.ErrDecode):

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 
@@ -90,6 +91,32 @@ func TestWhereSeveralExitCodesHoldTheGraverOneCounts(t *testing.T) {
 		}
 	}
 }
+
+func TestACancelledQuestionIsANo(t *testing.T) {
+	t.Parallel()
+	srv := asleeptest.NewServer(t, asleeptest.Config{Users: 1})
+	ctx, cancel := context.WithCancel(t.Context())
+	never, typed := io.Pipe()
+	t.Cleanup(func() { _ = typed.Close() })
+	asked := writerFunc(func(b []byte) (int, error) {
+		if strings.Contains(string(b), "[y/N]") {
+			cancel()
+		}
+		return len(b), nil
+	})
+	code := cli.Run(ctx, cli.Process{
+		Args:    []string{"users", "delete", "user-0001"},
+		Environ: []string{"ASLEEP_BASE_URL=" + srv.URL, "ASLEEP_API_KEY=" + apiKey, "ASLEEP_ENV_FILE=/dev/null"},
+		Streams: cli.Streams{In: never, Out: io.Discard, Err: asked, InTerminal: true, ErrTerminal: true},
+	})
+	if code != cli.ExitFailure || srv.Stats().Requests != 0 {
+		t.Errorf("exit code %d after %d requests", code, srv.Stats().Requests)
+	}
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
 
 func TestACancelledContextEndsACommand(t *testing.T) {
 	t.Parallel()
