@@ -47,6 +47,25 @@ func BenchmarkGetSession(b *testing.B) {
 	}, map[string]string{"x-user-id": ""})
 }
 
+// BenchmarkGetSessionOverASocket has client and server on the same cores.
+func BenchmarkGetSessionOverASocket(b *testing.B) {
+	s := asleeptest.NewServer(b, asleeptest.Config{Users: 1, SessionsPerUser: 1, Ordinary: true})
+	client := &http.Transport{}
+	defer client.CloseIdleConnections()
+	url := s.URL + "/data/v3/sessions/" + s.Sessions("user-0001")[0].ID
+	b.ReportAllocs()
+	for b.Loop() {
+		req, err := http.NewRequestWithContext(b.Context(), http.MethodGet, url, http.NoBody)
+		if err != nil {
+			b.Fatal(err)
+		}
+		req.Header = http.Header{"X-Api-Key": {"k"}, "X-User-Id": {"user-0001"}}
+		if r := do(client, req); r.err != nil || r.status != http.StatusOK {
+			b.Fatal(r)
+		}
+	}
+}
+
 func BenchmarkListSessions(b *testing.B) {
 	benchmark(b, func(*asleeptest.Server, string) string { return "/data/v1/sessions" }, map[string]string{"x-user-id": ""})
 }

@@ -66,7 +66,7 @@ func TestAnswersAreTheSameInProcessAndOverASocket(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer s.Inject(f)()
+			s.Inject(f)
 		}
 		req := request(t, s.URL+"/data/v3/sessions/"+truth(s, "user-0001")[0])
 		req.Header.Set("x-user-id", "user-0001")

@@ -322,7 +322,7 @@ func TestARawResponseIsTheCallersOwn(t *testing.T) {
 	c, _ := answering(t, 200, `{"result":{"user_id":"u"}}`)
 	raw := client.Response{StatusCode: 7}
 	u, err := c.User(t.Context(), "u", client.RawResponse(&raw))
-	if err != nil || raw.StatusCode != 200 || string(raw.Body) != `{"result":{"user_id":"u"}}` {
+	if err != nil || raw.StatusCode != http.StatusOK || string(raw.Body) != `{"result":{"user_id":"u"}}` {
 		t.Fatalf("%+v, %v", raw, err)
 	}
 	for i := range raw.Body {

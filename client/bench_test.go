@@ -12,10 +12,11 @@ import (
 
 // benched returns a client over a wire that costs nothing.
 func benched(b *testing.B, body string) *client.Client {
+	b.Helper()
 	header := http.Header{"Content-Type": {"application/json"}}
 	wire := transport.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
 		return &http.Response{
-			StatusCode: 200, Header: header, Request: req,
+			StatusCode: http.StatusOK, Header: header, Request: req,
 			Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body)),
 		}, nil
 	})

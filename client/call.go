@@ -158,7 +158,7 @@ func (k *call) exchange(ctx context.Context, build builder) (*answer, error) {
 	if id := k.settings.requestID; id != nil {
 		req.Header.Set("X-Request-Id", *id)
 	}
-	resp, err := k.client.doer.Do(req.WithContext(transport.WithCall(ctx, wire)))
+	resp, err := k.client.doer.Do(req.WithContext(transport.WithCall(ctx, wire))) //nolint:bodyclose // it is in memory
 	if err != nil {
 		return nil, k.unanswered(wire, err)
 	}
@@ -204,6 +204,7 @@ type overallTimeout struct{ after time.Duration }
 
 func (e *overallTimeout) Error() string { return fmt.Sprintf("call timed out after %v", e.after) }
 
+// Is matches the sentinels of a timeout.
 func (e *overallTimeout) Is(target error) bool {
 	return target == ErrOverallTimeout || target == ErrTimeout || target == context.DeadlineExceeded
 }

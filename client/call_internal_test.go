@@ -1,6 +1,7 @@
 package client
 
 import (
+	"errors"
 	"net/http"
 	"testing"
 	"time"
@@ -27,7 +28,7 @@ func TestACallOfABatchIsPatientAndHasNoDeadlineOfItsOwn(t *testing.T) {
 			if patient := transport.CallFrom(req.Context()).Limits.Patient; patient != test.patient {
 				t.Errorf("patient %v, want %v", patient, test.patient)
 			}
-			return &http.Response{StatusCode: 204, Header: http.Header{}, Body: http.NoBody, Request: req}, nil
+			return &http.Response{StatusCode: http.StatusNoContent, Header: http.Header{}, Body: http.NoBody, Request: req}, nil
 		})
 		c, err := New("k", WithHTTPClient(&http.Client{Transport: wire}), WithTimeouts(Timeouts{Attempt: 2 * time.Hour, Overall: 120 * time.Second}))
 		if err != nil {
@@ -39,5 +40,37 @@ func TestACallOfABatchIsPatientAndHasNoDeadlineOfItsOwn(t *testing.T) {
 		if err := c.DeleteUser(t.Context(), "u", test.opts...); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+func TestARefusalOnThisSideIsLocalAndRetryable(t *testing.T) {
+	t.Parallel()
+	c, err := New("k")
+	if err != nil {
+		t.Fatal(err)
+	}
+	full := errors.New("too many calls in flight")
+	refuse := func(http.RoundTripper) http.RoundTripper {
+		return transport.RoundTripFunc(func(*http.Request) (*http.Response, error) { return nil, full })
+	}
+	retry := transport.DefaultRetry()
+	c.doer = transport.New(transport.Config{BaseURL: c.base, Retry: retry, Inner: []transport.Policy{refuse}})
+	_, err = c.User(t.Context(), "u")
+	e, ok := errors.AsType[*Error](err)
+	if !ok || e.Layer != LayerLocal || e.Attempts != 0 || e.StatusCode != 0 || !Retryable(err) || !errors.Is(err, full) {
+		t.Errorf("%+v", e)
+	}
+	if err.Error() != "asleep: getUser: too many calls in flight" {
+		t.Errorf("reads %q", err)
+	}
+	if _, err := c.CreateUser(t.Context(), nil); !Retryable(err) || errors.Is(err, ErrMaybeCreated) {
+		t.Errorf("a create of which nothing was sent: %v", err)
+	}
+
+	c.doer = transport.New(transport.Config{BaseURL: c.base, Retry: retry})
+	c.server = "https://elsewhere.test/"
+	_, err = c.User(t.Context(), "u")
+	if e, ok := errors.AsType[*Error](err); !ok || e.Layer != LayerLocal || Retryable(err) || !errors.Is(err, transport.ErrForeignHost) {
+		t.Errorf("another host: %+v", err)
 	}
 }

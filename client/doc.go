@@ -24,9 +24,9 @@
 // second range starts over, the first error ends it. Long periods are split
 // ([Client.AverageStats]). What has no method goes through [Client.Do].
 //
-// A Client is safe for concurrent use. Values returned belong to the caller and are shared
-// with nobody; the string Raw in them is a part of the answer's body and keeps
-// that in memory.
+// A Client is safe for concurrent use. Values returned belong to the caller and
+// are shared with nobody; the string Raw in them is a part of the answer's body
+// and keeps that in memory.
 //
 // # Defaults
 //
@@ -60,19 +60,19 @@
 // [*WindowError]. Ask errors.Is for what it comes to and [Retryable] whether to
 // come back.
 //
-//	upstream slow      ErrAttemptTimeout after the last attempt's timeout, ErrOverallTimeout after the
-//	                   call's; both match ErrTimeout, the caller's own deadline does not
-//	upstream down      ErrUnavailable, with the last answer or the last network error
-//	rate limit         waited out; ErrRateLimited at once, with RetryAfter, if the wait asked for is over the
-//	                   cap or past the deadline. The service says it with 403 or 429
-//	quota, plan        ErrQuotaExceeded, ErrPlanExpired: also 403, never repeated
-//	key refused        ErrUnauthorized, ErrForbidden
-//	user id refused    ErrUserIDInvalid: a 401 as well, which says nothing about the key
-//	gone, not there    ErrNotFound; a report may be there a moment later, and a kept one may be deleted
-//	wrong request      ErrInvalid, with LayerRequest if nothing was sent
-//	upstream lies      ErrDecode: 200 without a result, with null, HTML or half a body; a list that repeats
-//	                   itself for ever; ErrBodyTooLarge; ErrRedirected: redirects are not followed, so that
-//	                   the key never reaches another host
+//	upstream slow    ErrAttemptTimeout after the last attempt's timeout, ErrOverallTimeout after
+//	                 the call's; both match ErrTimeout, the caller's own deadline does not
+//	upstream down    ErrUnavailable, with the last answer or the last network error
+//	rate limit       waited out. ErrRateLimited at once, with RetryAfter, if the wait asked for is
+//	                 over the cap or past the deadline. The service says it with 403 or 429
+//	quota, plan      ErrQuotaExceeded, ErrPlanExpired: also 403, never repeated
+//	key refused      ErrUnauthorized, ErrForbidden
+//	user id refused  ErrUserIDInvalid: a 401 as well, which says nothing about the key
+//	not there        ErrNotFound: not yet, or no longer
+//	wrong request    ErrInvalid, with LayerRequest if nothing was sent
+//	upstream lies    ErrDecode: 200 without a result, with null, HTML or half a body; a list that
+//	                 repeats itself for ever. ErrBodyTooLarge. ErrRedirected: redirects are not
+//	                 followed, so that the key never reaches another host
 //
 // Errors hold neither the API key nor a user id (a hash stands for it), and quote
 // nothing of a successful answer, which is health data. [RawResponse] hands out

@@ -69,12 +69,13 @@ func ExampleNew_problems() {
 }
 
 func ExampleNewFromEnv() {
-	for name, value := range map[string]string{"ASLEEP_API_KEY": "your-api-key", "ASLEEP_BASE_URL": "http://localhost:8080"} {
-		if err := os.Setenv(name, value); err != nil {
-			fmt.Println(err)
-		}
-		defer os.Unsetenv(name) //nolint:errcheck // an example
+	// Normally set outside the program.
+	if err := errors.Join(os.Setenv("ASLEEP_API_KEY", "your-api-key"), os.Setenv("ASLEEP_BASE_URL", "http://localhost:8080")); err != nil {
+		fmt.Println(err)
 	}
+	defer os.Unsetenv("ASLEEP_API_KEY")
+	defer os.Unsetenv("ASLEEP_BASE_URL")
+
 	c, err := client.NewFromEnv(client.WithTimezone("Asia/Seoul"))
 	fmt.Println(c, err)
 	// Output: asleep client for localhost:8080 <nil>

@@ -59,9 +59,13 @@ type cleanError struct {
 	err  func() error // a closure, which no formatter looks into
 }
 
-func (e *cleanError) Error() string        { return e.text }
+func (e *cleanError) Error() string { return e.text }
+
+// Is matches what the hidden error matches.
 func (e *cleanError) Is(target error) bool { return errors.Is(e.err(), target) }
-func (e *cleanError) As(target any) bool   { return errors.As(e.err(), target) }
+
+// As finds what the hidden error holds.
+func (e *cleanError) As(target any) bool { return errors.As(e.err(), target) }
 
 // hashOf names a user id without telling it.
 func hashOf(userID string) string {
@@ -69,25 +73,25 @@ func hashOf(userID string) string {
 	return "user:" + hex.EncodeToString(sum[:6])
 }
 
-// replaceWord replaces old where neither neighbour is a letter or a digit, so that a
+// replaceWord replaces word where neither neighbour is a letter or a digit, so that a
 // short id does not tear words apart.
-func replaceWord(s, old, new string) string {
+func replaceWord(s, word, by string) string {
 	var b strings.Builder
 	for {
-		i := strings.Index(s, old)
+		i := strings.Index(s, word)
 		if i < 0 {
 			b.WriteString(s)
 			return b.String()
 		}
 		before, _ := utf8.DecodeLastRuneInString(s[:i])
-		after, _ := utf8.DecodeRuneInString(s[i+len(old):])
+		after, _ := utf8.DecodeRuneInString(s[i+len(word):])
 		b.WriteString(s[:i])
 		if inWord(before) || inWord(after) {
-			b.WriteString(old)
+			b.WriteString(word)
 		} else {
-			b.WriteString(new)
+			b.WriteString(by)
 		}
-		s = s[i+len(old):]
+		s = s[i+len(word):]
 	}
 }
 

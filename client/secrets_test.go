@@ -17,16 +17,17 @@ import (
 
 // printed is everything that formatters make of a value.
 func printed(v any) string {
-	text := fmt.Sprintf("%v\n%+v\n%#v\n%s\n%q\n%x\n", v, v, v, v, v, v)
+	var text strings.Builder
+	fmt.Fprintf(&text, "%v\n%+v\n%#v\n%s\n%q\n%x\n", v, v, v, v, v, v)
 	if b, err := json.Marshal(v); err == nil {
-		text += string(b)
+		text.Write(b)
 	}
 	if err, ok := v.(error); ok {
 		for ; err != nil; err = errors.Unwrap(err) {
-			text += fmt.Sprintf("%v\n%+v\n%#v\n", err, err, err)
+			fmt.Fprintf(&text, "%v\n%+v\n%#v\n", err, err, err)
 		}
 	}
-	return text
+	return text.String()
 }
 
 // wantNoSecret fails if the key, in the clear or in hex, or the user id is in
@@ -77,7 +78,7 @@ func TestErrorsTellNeitherKeyNorUserID(t *testing.T) {
 			return nil, dumped{req.URL.String(), fmt.Sprint(req.Header)}
 		},
 		"an error tree that dumps": func(req *http.Request) (*http.Response, error) {
-			return nil, errors.Join(errors.New(req.URL.String()), &http.ProtocolError{ErrorString: fmt.Sprint(req.Header)})
+			return nil, errors.Join(errors.New(req.URL.String()), &net.AddrError{Err: fmt.Sprint(req.Header), Addr: req.URL.Path})
 		},
 	}
 	for name, wire := range wires {

@@ -18,6 +18,7 @@ import (
 // windowed returns a client whose upstream answers the windows of a period in
 // turn, and the windows that were asked for.
 func windowed(t *testing.T, results ...string) (*client.Client, *[]string) {
+	t.Helper()
 	asked := new([]string)
 	wire := transport.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
 		q := req.URL.Query()
@@ -109,7 +110,7 @@ func TestAveragesAreWeightedBySleptSessions(t *testing.T) {
 	if stats.Combination != client.CombinationBySessions || len(stats.SleptSessions) != 40 || len(stats.NeverSleptSessions) != 3 {
 		t.Errorf("%s of %d and %d", stats.Combination, len(stats.SleptSessions), len(stats.NeverSleptSessions))
 	}
-	period := asleep.Period{Timezone: "Asia/Seoul", StartDate: "2026-01-01", EndDate: "2026-10-01", Days: ptr[asleep.Int](274)}
+	period := asleep.Period{Timezone: "Asia/Seoul", StartDate: "2026-01-01", EndDate: "2026-10-01", Days: new(asleep.Int(274))}
 	if !reflect.DeepEqual(stats.Period, period) || !slices.Equal(stats.Peculiarities, []asleep.Peculiarity{"IN_PROGRESS"}) || stats.Raw != "" {
 		t.Errorf("%+v %q", stats.Period, stats.Peculiarities)
 	}
