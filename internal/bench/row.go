@@ -1,0 +1,146 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"sync"
+)
+
+// Row is one line of the table.
+type Row struct {
+	ID    string
+	What  string
+	Goal  string // in words
+	Goals []Goal
+	// Batch is when the row runs: rows of one batch run side by side, batches one
+	// after the other. Batch 0 is for rows that need the machine for themselves.
+	Batch int
+	// Run measures ours, first, and the peers.
+	Run func(context.Context) []Outcome
+	// Counts, if set, says which peers count: one that buys a figure at any
+	// price does not.
+	Counts func(Outcome) bool
+}
+
+// Result is a row that has been run.
+type Result struct {
+	Row
+	Ours  Outcome
+	Peers []Outcome
+}
+
+// Best is the best peer of the row, false if none was measured.
+func (r Result) Best() (Outcome, bool) { return best(r.counting(), r.Goals) }
+
+// Missed names the figures of ours that do not reach their goals.
+func (r Result) Missed() []string { return r.Ours.missed(r.Goals, r.counting()) }
+
+func (r Result) counting() (some []Outcome) {
+	for _, p := range r.Peers {
+		if r.Counts == nil || p.Err == nil && r.Counts(p) {
+			some = append(some, p)
+		}
+	}
+	return some
+}
+
+// Run runs rows, batch by batch, and hands each result over when its batch is done,
+// in the order of the rows within it. It returns early with the context's error.
+func Run(ctx context.Context, rows []Row, report func(Result)) error {
+	for _, group := range batches(rows) {
+		results := make([]Result, len(group))
+		var wg sync.WaitGroup
+		for i, row := range group {
+			wg.Go(func() { results[i] = row.run(ctx) })
+		}
+		wg.Wait()
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		for _, r := range results {
+			report(r)
+		}
+	}
+	return nil
+}
+
+func (r Row) run(ctx context.Context) Result {
+	result := Result{Row: r, Ours: Outcome{Contender: ours.Name, Err: notMeasured("no outcome")}}
+	for _, o := range r.Run(ctx) {
+		if o.Contender == ours.Name {
+			result.Ours = o
+		} else {
+			result.Peers = append(result.Peers, o)
+		}
+	}
+	return result
+}
+
+// batches groups rows that may run side by side.
+func batches(rows []Row) (groups [][]Row) {
+	at := map[int]int{}
+	for _, r := range rows {
+		i, known := at[r.Batch]
+		if r.Batch == 0 || !known {
+			i = len(groups)
+			groups = append(groups, nil)
+			at[r.Batch] = i
+		}
+		groups[i] = append(groups[i], r)
+	}
+	return groups
+}
+
+// scene is a script, and what a contender comes to under it.
+type scene struct {
+	script func() Script
+	setup  Setup
+	// ours changes the setup for ours alone.
+	ours func(*Setup)
+	play func(context.Context, Caller, *Upstream) []Figure
+}
+
+// sideBySide plays a scene with all contenders at once, each with an upstream
+// of its own.
+func (s scene) sideBySide(ctx context.Context, field []Contender) []Outcome {
+	outcomes := make([]Outcome, len(field))
+	var wg sync.WaitGroup
+	for i, c := range field {
+		wg.Go(func() { outcomes[i] = s.with(ctx, c) })
+	}
+	wg.Wait()
+	return outcomes
+}
+
+// inTurn plays a scene with one contender after the other.
+func (s scene) inTurn(ctx context.Context, field []Contender) []Outcome {
+	outcomes := make([]Outcome, len(field))
+	for i, c := range field {
+		outcomes[i] = s.with(ctx, c)
+	}
+	return outcomes
+}
+
+func (s scene) with(ctx context.Context, c Contender) (out Outcome) {
+	out.Contender = c.Name
+	up, err := NewUpstream(ctx, s.script())
+	if err != nil {
+		out.Err = err
+		return out
+	}
+	defer func() { out.Err = errors.Join(out.Err, up.Close()) }()
+	setup := s.setup
+	setup.URL = up.URL
+	if s.ours != nil && c.Name == ours.Name {
+		s.ours(&setup)
+	}
+	caller, err := c.New(setup)
+	if err != nil {
+		out.Err = err
+		return out
+	}
+	defer caller.Close()
+	up.Begin()
+	out.Figures = s.play(ctx, caller, up)
+	return out
+}
