@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 )
 
@@ -17,8 +18,8 @@ type Policy func(next http.RoundTripper) http.RoundTripper
 
 // Chain wraps base into the policies; the first one is the outermost.
 func Chain(base http.RoundTripper, policies ...Policy) http.RoundTripper {
-	for i := len(policies) - 1; i >= 0; i-- {
-		base = policies[i](base)
+	for _, policy := range slices.Backward(policies) {
+		base = policy(base)
 	}
 	return base
 }

@@ -97,7 +97,7 @@ func (e *canceledError) Unwrap() []error { return []error{e.cause, e.err} }
 // contextError returns why ctx ended; ctx must have ended.
 func contextError(ctx context.Context) error {
 	err, cause := ctx.Err(), context.Cause(ctx)
-	if cause == err {
+	if cause == err { //nolint:errorlint // identity is meant: no cause was given
 		return err
 	}
 	return &canceledError{err: err, cause: cause}

@@ -118,7 +118,7 @@ func (r *retrier) check(ctx context.Context, resp *http.Response, err error) (bo
 		s.tries++
 	}
 	if s.attempts <= 1 || ctx.Err() != nil || !repeatable(s, outcome) {
-		return false, nil
+		return false, nil //nolint:nilerr // nil ends the loop with what the attempt itself returned
 	}
 	wait, ok := r.wait(ctx, s, outcome)
 	if !ok {
@@ -139,8 +139,9 @@ func repeatable(s *callState, o Outcome) bool {
 			return false
 		}
 		return s.safety != Create || !o.Sent
+	default:
+		return false
 	}
-	return false
 }
 
 // wait returns how long to wait before the next attempt; ok is false if the wait
@@ -226,15 +227,14 @@ func (r *retrier) answered(call *Call, resp *http.Response) *http.Response {
 	if call.state.location != nil {
 		resp.Header["Location"] = call.state.location
 	}
-	switch call.state.safety {
-	case Create:
+	safety := call.state.safety
+	if safety == Create {
 		call.MaybeCreated = call.Outcome.ambiguous()
-	case Delete:
-		if resp.StatusCode == http.StatusNotFound && call.state.ambiguous {
-			call.AlreadyGone = true
-			call.Outcome = Outcome{Class: ClassOK, Status: http.StatusNoContent, Sent: true}
-			resp = noContent(resp, call.Outcome)
-		}
+	}
+	if safety == Delete && resp.StatusCode == http.StatusNotFound && call.state.ambiguous {
+		call.AlreadyGone = true
+		call.Outcome = Outcome{Class: ClassOK, Status: http.StatusNoContent, Sent: true}
+		resp = noContent(resp, call.Outcome)
 	}
 	return resp
 }
