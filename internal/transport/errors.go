@@ -48,11 +48,14 @@ func (e *AttemptError) Error() string {
 func (e *AttemptError) Unwrap() error { return e.Err }
 
 func attemptError(call *Call, req *http.Request, o Outcome, err error) *AttemptError {
-	method := req.Method
-	if method == "" {
-		method = http.MethodGet
+	return &AttemptError{Method: methodOf(req), Route: routeOf(call, req), Outcome: o, Err: err}
+}
+
+func methodOf(req *http.Request) string {
+	if req.Method == "" {
+		return http.MethodGet
 	}
-	return &AttemptError{Method: method, Route: routeOf(call, req), Outcome: o, Err: err}
+	return req.Method
 }
 
 // timeoutError is an attempt's own timeout.
