@@ -14,8 +14,8 @@ import (
 // stop and the progress. The caller's goroutine hands out the results.
 type batchRun struct {
 	*batchPlan
-	outer  context.Context //nolint:containedctx // the caller's; a run is one call of the caller
-	ctx    context.Context //nolint:containedctx // of all calls; ends with a halt
+	outer  context.Context // the caller's; a run is one call of the caller
+	ctx    context.Context // of all calls; ends with a halt
 	cancel context.CancelFunc
 
 	gate    *gate
