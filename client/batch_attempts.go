@@ -47,7 +47,7 @@ func (b *batchCall) attempted(o transport.Outcome, sent int) {
 	r := b.run
 	b.attempts += sent
 	r.tally.attempted(b.launched, sent, b.attempts, o)
-	switch o.Class {
+	switch o.Class { //nolint:exhaustive // the rest is no trouble, or is judged by the call's result
 	case transport.ClassQuotaExceeded:
 		r.halt(ErrQuotaExceeded, nil)
 	case transport.ClassPlanExpired:

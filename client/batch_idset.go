@@ -33,7 +33,7 @@ func newIDSet() *idSet {
 func (s *idSet) add(id string) bool {
 	high := max(maphash.String(s.seeds[0], id), 1)
 	low := maphash.String(s.seeds[1], id)
-	return s.shards[low>>32%idShards].add(high, uint32(low))
+	return s.shards[low>>32%idShards].add(high, uint32(low)) //nolint:gosec // half of its bits
 }
 
 func (t *idShard) add(high uint64, low uint32) bool {
@@ -58,7 +58,7 @@ func (t *idShard) add(high uint64, low uint32) bool {
 // the table, which need not be a power of two.
 func (t *idShard) place(high uint64) int {
 	i, _ := bits.Mul64(high, uint64(len(t.high)))
-	return int(i)
+	return int(i) //nolint:gosec // below the length of a slice
 }
 
 func (t *idShard) grow() {

@@ -109,7 +109,7 @@ func (t *tally) attempted(launched bool, sent, n int, o transport.Outcome) {
 	}
 	t.turn(time.Now())
 	t.seconds[t.second%int64(len(t.seconds))] += int64(sent)
-	switch o.Class {
+	switch o.Class { //nolint:exhaustive // the rest neither asks for a pause nor ends one
 	case transport.ClassRateLimited:
 		t.counts.RateLimited++
 		t.quiet = time.Now().Add(o.RetryAfter)

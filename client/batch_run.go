@@ -120,7 +120,7 @@ func (r *batchRun) close() {
 		r.options.Progress(p)
 	}
 	if r.crash != nil {
-		panic(r.crash)
+		panic(r.crash) //nolint:forbidigo // the caller's own, passed on
 	}
 }
 
@@ -131,7 +131,7 @@ func (r *batchRun) halt(reason, err error) {
 	switch {
 	case r.reason == nil || r.soft:
 		r.reason, r.err, r.soft = reason, err, false
-	case r.reason == reason && err != nil && !isFailure(r.err):
+	case errors.Is(r.reason, reason) && err != nil && !isFailure(r.err):
 		r.err = err
 	}
 	r.mu.Unlock()

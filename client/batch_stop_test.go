@@ -190,11 +190,13 @@ func TestAnInputThatEndsWithTheContextIsNotComplete(t *testing.T) {
 	batchTest(t, 10, 1, func(b *bed) {
 		ctx, cancel := context.WithCancel(b.Context())
 		input := iter.Seq2[string, error](func(yield func(string, error) bool) {
+			slow := time.NewTicker(time.Second)
+			defer slow.Stop()
 			for _, id := range b.users() {
 				select {
 				case <-ctx.Done():
 					return
-				case <-time.Tick(time.Second):
+				case <-slow.C:
 				}
 				if !yield(id, nil) {
 					return
