@@ -253,6 +253,19 @@ func TestAPauseLongerThanThePatienceStopsAtOnce(t *testing.T) {
 	})
 }
 
+func TestASecondPauseMustFitTheRestOfThePatience(t *testing.T) {
+	t.Parallel()
+	batchTest(t, 5, 1, func(b *bed) {
+		limit := asleeptest.TooManyRequests()
+		limit.RetryAfter = "70"
+		b.server.Inject(limit)
+		b.fetch(b.Context(), ids(b.users()), client.BatchOptions{MaxOutage: 100 * time.Second}).stopped(t, client.ErrOutage)
+		if b.elapsed() < 70*time.Second || b.elapsed() > 72*time.Second {
+			t.Errorf("stopped after %v; want it when the second pause is asked for", b.elapsed())
+		}
+	})
+}
+
 func TestRateLimitsThatNeverEndStopTheBatch(t *testing.T) {
 	t.Parallel()
 	for _, after := range []string{"", "3"} {

@@ -34,7 +34,7 @@ func refusing(t *testing.T, lasting time.Duration, answer func(*http.Request) st
 		body := io.NopCloser(strings.NewReader(answer(req)))
 		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: body, ContentLength: -1}, nil
 	})
-	c.doer = transport.New(transport.Config{Base: wire, BaseURL: c.base, Inner: []transport.Policy{watchBatches, refuse, watchWire}})
+	c.doer = transport.New(transport.Config{Base: wire, BaseURL: c.base, Inner: []transport.Policy{refuse, watchBatches}})
 	return c
 }
 
@@ -141,7 +141,7 @@ func TestAQuotaAnswerEndsTheBatchWhereItIsRead(t *testing.T) {
 				return resp, err
 			})
 		}
-		c.doer = transport.New(transport.Config{Base: wire, BaseURL: c.base, Inner: []transport.Policy{outside, watchBatches, watchWire}})
+		c.doer = transport.New(transport.Config{Base: wire, BaseURL: c.base, Inner: []transport.Policy{outside, watchBatches}})
 		for _, err := range c.FetchSessions(t.Context(), inTurn("a", "b"), Query{}, BatchOptions{Concurrency: 1}) {
 			if !errors.Is(err, want) {
 				t.Errorf("%s: ended with %v; want %v", detail, err, want)
