@@ -43,9 +43,9 @@ type BatchOptions struct {
 	// client's own attempts ([Retry]); 0 means DefaultBatchRounds.
 	Rounds int
 	// KeepDuplicates fetches a user as often as the input names it. By default
-	// a user is fetched once and the memory for that is at most 20 bytes a
-	// user; a user is taken for another one with probability below n²/2⁹⁷, which
-	// for 100 million users is 10⁻¹³.
+	// a user is fetched once, which takes at most 16 bytes of memory a user;
+	// the probability that one of n users is taken for another is below n²/2⁸¹,
+	// which for 100 million users is 4·10⁻⁹.
 	KeepDuplicates bool
 
 	// MaxOutage is how long the batch waits for a service that answers nothing

@@ -34,7 +34,7 @@ func refusing(t *testing.T, lasting time.Duration, answer func(*http.Request) st
 		body := io.NopCloser(strings.NewReader(answer(req)))
 		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: body, ContentLength: -1}, nil
 	})
-	c.doer = transport.New(transport.Config{Base: wire, BaseURL: c.base, Inner: []transport.Policy{watchBatches, refuse, watchWire}})
+	c.doer = transport.New(transport.Config{Base: wire, BaseURL: c.base, Inner: []transport.Policy{refuse, watchBatches}})
 	return c
 }
 
@@ -116,4 +116,39 @@ func TestAnIDThatCannotBeAskedForIsNoSignOfLife(t *testing.T) {
 			t.Errorf("%d failed, %v; want the other 500 and ErrOutage", failed, last)
 		}
 	})
+}
+
+// The answer is judged where it is read, before the pipeline goes on with it: from then
+// on every request of the batch has an ended context.
+func TestAQuotaAnswerEndsTheBatchWhereItIsRead(t *testing.T) {
+	t.Parallel()
+	for detail, want := range map[string]error{"Quota exceeded": ErrQuotaExceeded, "Plan is expired": ErrPlanExpired} {
+		c, err := New("key")
+		if err != nil {
+			t.Fatal(err)
+		}
+		wire := transport.RoundTripFunc(func(*http.Request) (*http.Response, error) {
+			body := io.NopCloser(strings.NewReader(`{"detail":"` + detail + `"}`))
+			return &http.Response{StatusCode: http.StatusForbidden, Header: http.Header{}, Body: body, ContentLength: -1}, nil
+		})
+		read := 0
+		outside := func(next http.RoundTripper) http.RoundTripper {
+			return transport.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
+				resp, err := next.RoundTrip(req)
+				if read++; req.Context().Err() == nil {
+					t.Errorf("%s: the batch goes on", detail)
+				}
+				return resp, err
+			})
+		}
+		c.doer = transport.New(transport.Config{Base: wire, BaseURL: c.base, Inner: []transport.Policy{outside, watchBatches}})
+		for _, err := range c.FetchSessions(t.Context(), inTurn("a", "b"), Query{}, BatchOptions{Concurrency: 1}) {
+			if !errors.Is(err, want) {
+				t.Errorf("%s: ended with %v; want %v", detail, err, want)
+			}
+		}
+		if read != 1 {
+			t.Errorf("%s: %d answers; want 1", detail, read)
+		}
+	}
 }

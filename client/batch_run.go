@@ -14,8 +14,8 @@ import (
 // stop and the progress. The caller's goroutine hands out the results.
 type batchRun struct {
 	*batchPlan
-	outer  context.Context //nolint:containedctx // the caller's; a run is one call of the caller
-	ctx    context.Context //nolint:containedctx // of all calls; ends with a halt
+	outer  context.Context // the caller's; a run is one call of the caller
+	ctx    context.Context // of all calls; ends with a halt
 	cancel context.CancelFunc
 
 	gate    *gate
@@ -120,7 +120,7 @@ func (r *batchRun) close() {
 		r.options.Progress(p)
 	}
 	if r.crash != nil {
-		panic(r.crash)
+		panic(r.crash) //nolint:forbidigo // the caller's own, passed on
 	}
 }
 
@@ -131,7 +131,7 @@ func (r *batchRun) halt(reason, err error) {
 	switch {
 	case r.reason == nil || r.soft:
 		r.reason, r.err, r.soft = reason, err, false
-	case r.reason == reason && err != nil && !isFailure(r.err):
+	case errors.Is(r.reason, reason) && err != nil && !isFailure(r.err):
 		r.err = err
 	}
 	r.mu.Unlock()

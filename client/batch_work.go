@@ -131,7 +131,7 @@ func (r *batchRun) fetch(u batchUserID) *Batch {
 // userWork is one user in hand.
 type userWork struct {
 	*batchRun
-	ctx    context.Context //nolint:containedctx // a user in hand is one operation
+	ctx    context.Context // a user in hand is one operation
 	cancel context.CancelFunc
 
 	mu    sync.Mutex
