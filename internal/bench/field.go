@@ -3,6 +3,7 @@ package bench
 // The field: ours, the bare client, and the peers.
 var (
 	ours         = Contender{"ours", newOurs}
+	pipeline     = Contender{"our pipeline", newPipeline}
 	bare         = Contender{"bare client", newBare}
 	retryClient  = Contender{"retryablehttp", newRetryable}
 	stackRatio   = Contender{"retryablehttp + gobreaker + x/time/rate", newStack}
@@ -12,9 +13,9 @@ var (
 	awsAdaptive  = Contender{"AWS adaptive", newAWS}
 )
 
-// Field is everybody, ours first and the bare client second.
+// Field is everybody, ours first.
 func Field() []Contender {
-	return []Contender{ours, bare, retryClient, stackRatio, failsafeGo, restyV3, awsAdaptive}
+	return []Contender{ours, pipeline, bare, retryClient, stackRatio, failsafeGo, restyV3, awsAdaptive}
 }
 
 // tripping is the field where it matters how a breaker trips.
@@ -31,7 +32,7 @@ func retriers() (some []Contender) {
 }
 
 // limiters are those who can be given a rate.
-func limiters() []Contender { return []Contender{ours, stackRatio, failsafeGo, restyV3} }
+func limiters() []Contender { return []Contender{ours, pipeline, stackRatio, failsafeGo, restyV3} }
 
 // protected reports whether an outcome is of somebody with a breaker and a limiter.
 func protected(o Outcome) bool {

@@ -51,6 +51,9 @@ type Outcome struct {
 	Err       error // why there are none
 }
 
+// measured reports whether there are figures.
+func (o Outcome) measured() bool { return o.Err == nil && len(o.Figures) > 0 }
+
 func (o Outcome) value(name string) (float64, bool) {
 	if o.Err != nil {
 		return 0, false

@@ -25,15 +25,13 @@ type Row struct {
 // Result is a row that has been run.
 type Result struct {
 	Row
-	Ours  Outcome
-	Peers []Outcome
+	Ours     Outcome
+	Pipeline Outcome // ours without the client around it; no figures in some rows
+	Peers    []Outcome
 }
 
 // Best is the best peer of the row, false if none was measured.
 func (r Result) Best() (Outcome, bool) { return best(r.counting(), r.Goals) }
-
-// Missed names the figures of ours that do not reach their goals.
-func (r Result) Missed() []string { return r.Ours.missed(r.Goals, r.counting()) }
 
 func (r Result) counting() (some []Outcome) {
 	for _, p := range r.Peers {
@@ -67,9 +65,12 @@ func Run(ctx context.Context, rows []Row, report func(Result)) error {
 func (r Row) run(ctx context.Context) Result {
 	result := Result{Row: r, Ours: Outcome{Contender: ours.Name, Err: notMeasured("no outcome")}}
 	for _, o := range r.Run(ctx) {
-		if o.Contender == ours.Name {
+		switch o.Contender {
+		case ours.Name:
 			result.Ours = o
-		} else {
+		case pipeline.Name:
+			result.Pipeline = o
+		default:
 			result.Peers = append(result.Peers, o)
 		}
 	}
@@ -95,7 +96,7 @@ func batches(rows []Row) (groups [][]Row) {
 type scene struct {
 	script func() Script
 	setup  Setup
-	// ours changes the setup for ours alone.
+	// ours changes the setup for ours alone, and for our pipeline.
 	ours func(*Setup)
 	play func(context.Context, Caller, *Upstream) []Figure
 }
@@ -131,7 +132,7 @@ func (s scene) with(ctx context.Context, c Contender) (out Outcome) {
 	defer func() { out.Err = errors.Join(out.Err, up.Close()) }()
 	setup := s.setup
 	setup.URL = up.URL
-	if s.ours != nil && c.Name == ours.Name {
+	if s.ours != nil && (c.Name == ours.Name || c.Name == pipeline.Name) {
 		s.ours(&setup)
 	}
 	caller, err := c.New(setup)

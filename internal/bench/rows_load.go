@@ -87,7 +87,7 @@ func limitRows() (rows []Row) {
 		seeded           = "the same limit, throttle seeded 50 % too high: "
 	)
 	// To the peers a 403 is a 429, so those who did best with 429 stand for all.
-	leaders := []Contender{ours, failsafeGo, awsAdaptive}
+	leaders := []Contender{ours, pipeline, failsafeGo, awsAdaptive}
 	for _, l := range []limitCase{
 		{"limit-429", unknown + "429 with Retry-After 1", limit, "1", 0, retriers(), 3},
 		{"limit-429-bare", unknown + "429 without Retry-After", limit, "", 0, retriers(), 3},

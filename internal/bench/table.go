@@ -17,15 +17,31 @@ func Rows() []Row {
 	return append(rows, decodeRow())
 }
 
-// Verdict says whether ours has reached the row's goals, and if not why.
+// Verdict says whether ours has reached the row's goals, and if not why. Where the
+// client itself cannot be measured, it says what its pipeline has come to.
 func (r Result) Verdict() string {
-	if r.Ours.Err != nil {
-		return "not measured"
+	switch {
+	case r.Ours.Err == nil:
+		return r.verdictOf(r.Ours)
+	case r.Pipeline.measured():
+		return "not measured; its pipeline: " + r.verdictOf(r.Pipeline)
 	}
-	if missed := r.Missed(); len(missed) > 0 {
+	return "not measured"
+}
+
+func (r Result) verdictOf(o Outcome) string {
+	if missed := o.missed(r.Goals, r.counting()); len(missed) > 0 {
 		return "NOT REACHED: " + strings.Join(missed, ", ")
 	}
 	return "reached"
+}
+
+// ourCell is ours, with the pipeline where that is all there is.
+func (r Result) ourCell() string {
+	if r.Ours.Err != nil && r.Pipeline.measured() {
+		return r.Ours.String() + "; its pipeline: " + r.Pipeline.String()
+	}
+	return r.Ours.String()
 }
 
 // WriteTable writes results as a Markdown table that reads well as plain text too.
@@ -36,7 +52,7 @@ func WriteTable(w io.Writer, results []Result) error {
 		if b, ok := r.Best(); ok {
 			peer = b.String() + " (" + b.Contender + ")"
 		}
-		lines = append(lines, []string{r.ID, r.What, r.Ours.String(), peer, r.Goal, r.Verdict()})
+		lines = append(lines, []string{r.ID, r.What, r.ourCell(), peer, r.Goal, r.Verdict()})
 	}
 	widths := make([]int, len(lines[0]))
 	for _, line := range lines {
@@ -74,7 +90,10 @@ func WriteField(w io.Writer, r Result) error {
 	if _, err := fmt.Fprintf(w, "%s: %s\n", r.ID, r.What); err != nil {
 		return err
 	}
-	for _, o := range append([]Outcome{r.Ours}, r.Peers...) {
+	for _, o := range append([]Outcome{r.Ours, r.Pipeline}, r.Peers...) {
+		if o.Contender == "" {
+			continue
+		}
 		if _, err := fmt.Fprintf(w, "  %-54s %s\n", o.Contender, o); err != nil {
 			return err
 		}
