@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptrace"
 	"strings"
@@ -21,7 +22,7 @@ type attempt struct {
 	key     Key
 	origin  origin
 	agent   string
-	timeout time.Duration // <= 0: none
+	timeout [kinds]time.Duration // <= 0: none
 	maxBody int64
 }
 
@@ -29,11 +30,13 @@ func newAttempt(cfg Config) *attempt {
 	_, plain := cfg.Base.(*http.Transport)
 	a := &attempt{
 		base: cfg.Base, plain: plain, key: cfg.APIKey, origin: originOf(cfg.BaseURL), agent: cfg.UserAgent,
-		timeout: cfg.AttemptTimeout, maxBody: cfg.MaxBody,
+		maxBody: cfg.MaxBody,
 	}
-	if a.timeout == 0 {
-		a.timeout = DefaultAttemptTimeout
+	byDefault := cfg.AttemptTimeout
+	if byDefault == 0 {
+		byDefault = DefaultAttemptTimeout
 	}
+	a.timeout = cfg.Timeouts.table(byDefault)
 	if a.maxBody <= 0 {
 		a.maxBody = DefaultMaxBody
 	}
@@ -59,7 +62,32 @@ func (a *attempt) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx, cancel := f.context()
 	defer cancel()
 	call.Attempts++
-	resp, err := a.base.RoundTrip(f.prepare(ctx))
+	if call.observed() {
+		return f.observe(ctx)
+	}
+	return f.send(ctx, f.header())
+}
+
+// observe is send with hooks.
+func (f *flight) observe(ctx context.Context) (resp *http.Response, err error) {
+	header, hooked := f.header().Clone(), f.call.state.hooked
+	ctx = hooked.attemptStart(ctx, f.call.Attempts, f.call.RequestID, header)
+	done := false
+	defer func() {
+		size := 0
+		if resp != nil {
+			size = int(resp.ContentLength)
+		}
+		hooked.attemptEnd(ctx, f.call.state.reached, size, f.wire, err, done)
+	}()
+	resp, err = f.send(ctx, header)
+	done = true
+	return resp, err
+}
+
+// send puts the request on the wire and reads the whole answer.
+func (f *flight) send(ctx context.Context, header http.Header) (*http.Response, error) {
+	resp, err := f.base.RoundTrip(f.seal(ctx, header))
 	if err == nil && resp == nil {
 		err = errNoResponse
 	}
@@ -94,7 +122,7 @@ type flight struct {
 // whether anything was sent.
 func (f *flight) context() (context.Context, context.CancelFunc) {
 	ctx, cancel := f.req.Context(), context.CancelFunc(func() {})
-	f.timeout = f.attempt.timeout
+	f.timeout = f.attempt.timeout[min(f.call.Kind, kinds-1)]
 	if t := f.call.Limits.AttemptTimeout; t > 0 {
 		f.timeout = t
 	}
@@ -102,36 +130,49 @@ func (f *flight) context() (context.Context, context.CancelFunc) {
 	if f.timeout > 0 && (!has || time.Until(deadline) > f.timeout) {
 		ctx, cancel = context.WithTimeout(ctx, f.timeout)
 	}
-	if s := f.call.state.safety; s == Create || s == Delete {
+	if s := f.call.state.safety; s == Create || s == Delete || f.call.observed() {
 		f.wire = &wire{restarts: f.plain}
 		ctx = httptrace.WithClientTrace(ctx, f.wire.trace())
 	}
 	return ctx, cancel
 }
 
-// prepare returns the request as it goes out: a copy, since only the wire may
-// see the key.
-func (f *flight) prepare(ctx context.Context) *http.Request {
-	out := f.req.WithContext(ctx)
+// header returns a copy of the request's headers with the request's id and without a
+// key.
+func (f *flight) header() http.Header {
 	header := make(http.Header, len(f.req.Header)+3)
 	for name, values := range f.req.Header {
 		if !strings.EqualFold(name, "X-Api-Key") { // in whatever spelling
 			header[name] = values
 		}
 	}
-	out.Header = header
-	if f.call.RequestID == "" {
-		f.call.RequestID = header.Get("X-Request-Id")
-		if f.call.RequestID == "" {
-			f.call.RequestID = rand.Text()
-		}
-	}
-	header["X-Request-Id"] = []string{f.call.RequestID}
-	if !f.key.IsZero() {
-		header["X-Api-Key"] = []string{f.key.value()}
-	}
 	if f.agent != "" {
 		header["User-Agent"] = []string{f.agent}
+	}
+	if f.call.RequestID == "" {
+		f.call.RequestID = header.Get("X-Request-Id")
+	}
+	if f.call.RequestID == "" {
+		f.call.RequestID = RequestIDFrom(f.req.Context())
+	}
+	if f.call.RequestID == "" {
+		f.call.RequestID = rand.Text()
+	}
+	header["X-Request-Id"] = []string{f.call.RequestID}
+	return header
+}
+
+// seal returns the request as it goes out: a copy, since only the wire may see the
+// key.
+func (f *flight) seal(ctx context.Context, header http.Header) *http.Request {
+	out := f.req.WithContext(ctx)
+	out.Header = header
+	if f.call.observed() { // a hook may have written what it must not
+		maps.DeleteFunc(header, func(name string, _ []string) bool { return strings.EqualFold(name, "X-Api-Key") })
+		header["X-Request-Id"] = []string{f.call.RequestID}
+	}
+	if !f.key.IsZero() {
+		header["X-Api-Key"] = []string{f.key.value()}
 	}
 	// net/http silently replays a request that carries one of these, whatever
 	// its method; the upstream knows neither.
@@ -228,6 +269,7 @@ func (f *flight) note(o Outcome) {
 type wire struct {
 	restarts   bool // asking again means that nothing was written before
 	asked, got atomic.Bool
+	reused     atomic.Bool
 }
 
 func (w *wire) trace() *httptrace.ClientTrace {
@@ -238,7 +280,10 @@ func (w *wire) trace() *httptrace.ClientTrace {
 				w.got.Store(false)
 			}
 		},
-		GotConn: func(httptrace.GotConnInfo) { w.got.Store(true) },
+		GotConn: func(info httptrace.GotConnInfo) {
+			w.got.Store(true)
+			w.reused.Store(info.Reused)
+		},
 	}
 }
 

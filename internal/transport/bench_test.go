@@ -86,6 +86,7 @@ func benchmark(b *testing.B, to string, call func(*testing.B, string)) {
 func bare(rt http.RoundTripper) func(*testing.B, string) {
 	client := &http.Client{Transport: rt}
 	return func(b *testing.B, to string) {
+		b.Helper()
 		req, _ := http.NewRequestWithContext(b.Context(), "GET", to, nil)
 		req.Header.Set("X-Api-Key", secret)
 		resp, err := client.Do(req)
@@ -102,6 +103,7 @@ func bare(rt http.RoundTripper) func(*testing.B, string) {
 func pipeline(cfg transport.Config, method string) func(*testing.B, string) {
 	doer := transport.New(cfg)
 	return func(b *testing.B, to string) {
+		b.Helper()
 		ctx := transport.WithCall(b.Context(), &transport.Call{Op: "op", Route: "/x"})
 		req, _ := http.NewRequestWithContext(ctx, method, to, nil)
 		resp, err := doer.Do(req)

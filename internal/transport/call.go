@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"time"
 )
@@ -33,21 +34,51 @@ type Limits struct {
 	AttemptTimeout time.Duration
 	// MaxBody bounds the answer's body, in bytes after decompression.
 	MaxBody int64
-	// Patient asks policies that would refuse at once to wait within the
-	// deadline instead. The pipeline only carries it.
+	// Patient makes the call wait within its deadline for a [Breaker] that is
+	// open, where it would be refused at once. Its failed half-open probes are
+	// neither counted nor paid from the budget: the breaker paces them.
 	Patient bool
 }
 
+// Kind groups operations that share a timeout and, if wanted, a breaker.
+type Kind uint8
+
+// The kinds of operation.
+const (
+	KindOther Kind = iota
+	KindGet
+	KindList
+	KindDelete
+	KindCreate
+	KindPing
+	kinds
+)
+
+var kindNames = [kinds]string{"other", "get", "list", "delete", "create", "ping"}
+
+// String returns a short stable name, fit for a metric label.
+func (k Kind) String() string {
+	if k < kinds {
+		return kindNames[k]
+	}
+	return "unknown"
+}
+
 // Call describes one call and collects what happened to it. The client fills
-// the first four fields, puts it into the request's context with [WithCall] and
+// the first fields, puts it into the request's context with [WithCall] and
 // reads the embedded Result after [Doer.Do] has returned. A Call serves one Do;
 // it must not be read or shared while that runs. A request without a Call gets
 // a private one.
 type Call struct {
 	Op     string // operation name, such as "getSession"
 	Route  string // route template, such as "/data/v3/sessions/{session_id}"; used in errors instead of the URL
+	Kind   Kind
+	Lane   Lane // of the bulkhead
 	Safety Safety
 	Limits Limits
+	// User is the id of the user that the call is about, empty if none. It
+	// leaves the pipeline as a hash only ([Operation].UserHash).
+	User string
 
 	Result
 
@@ -79,6 +110,10 @@ type Result struct {
 	// nothing (lost answer, 408, 5xx). An error returned then also matches
 	// ErrMaybeCreated; an answer is returned as it came.
 	MaybeCreated bool
+	// BudgetExhausted: the retry budget stopped the call, which ended with what
+	// the upstream had said. An error returned then also matches
+	// ErrBudgetExhausted.
+	BudgetExhausted bool
 	// AlreadyGone: a Delete met 404 after an earlier attempt had failed
 	// ambiguously; the response returned is a 204 made from it.
 	AlreadyGone bool
@@ -96,6 +131,16 @@ type callState struct {
 	reached   Outcome // the attempt layer's own verdict on the current attempt
 	ran       bool    // the attempt layer was reached in the current attempt
 	location  []string
+
+	paid   bool   // the attempt under way, or to come, holds a token of the budget
+	probe  bool   // the attempt was a half-open probe of the breaker
+	place  uint64 // the call's place among those waiting for the breaker, 0 = none yet
+	hooked *hooked
+}
+
+// Format implements [fmt.Formatter]: no verb shows the user's id.
+func (c *Call) Format(s fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(s, "transport.Call{%s %s %+v}", c.Op, c.Route, c.Result)
 }
 
 type callKey struct{}
@@ -116,7 +161,7 @@ func CallFrom(ctx context.Context) *Call {
 // begin resets what an earlier use left and resolves defaults.
 func (c *Call) begin(method string, attempts int) {
 	c.Result = Result{}
-	c.state = callState{safety: c.Safety, attempts: attempts}
+	c.state = callState{safety: c.Safety, attempts: attempts, hooked: c.state.hooked}
 	if c.Limits.Attempts > 0 {
 		c.state.attempts = c.Limits.Attempts
 	}

@@ -1,10 +1,13 @@
 package transport
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
+	"sync/atomic"
 	"time"
 )
 
@@ -17,8 +20,8 @@ type Policy func(next http.RoundTripper) http.RoundTripper
 
 // Chain wraps base into the policies; the first one is the outermost.
 func Chain(base http.RoundTripper, policies ...Policy) http.RoundTripper {
-	for i := len(policies) - 1; i >= 0; i-- {
-		base = policies[i](base)
+	for _, policy := range slices.Backward(policies) {
+		base = policy(base)
 	}
 	return base
 }
@@ -49,14 +52,29 @@ type Config struct {
 	UserAgent string
 	// Retry is off when zero: one attempt.
 	Retry Retry
+	// Budget bounds the retries of all calls together; nil means no bound.
+	Budget *Budget
+	// Breakers, Bulkhead and Throttle stand, in this order, before each
+	// attempt; nil is off. They may be shared between pipelines.
+	Breakers *Breakers
+	Bulkhead *Bulkhead
+	Throttle *Throttle
 	// AttemptTimeout bounds an attempt, headers and body together. 0 means
-	// DefaultAttemptTimeout, negative means no timeout.
+	// DefaultAttemptTimeout, negative means no timeout. Timeouts says otherwise
+	// for some kinds of operation.
 	AttemptTimeout time.Duration
+	Timeouts       Timeouts
 	// MaxBody bounds an answer's body after decompression. 0 means
 	// DefaultMaxBody.
 	MaxBody int64
-	// Inner are the policies between retry and attempt, outermost first.
+	// Outer are policies around each call, retries and all, outermost first:
+	// the RoundTripper of such a [Policy] runs once per call.
+	Outer []Policy
+	// Inner are policies around each attempt that is sent, outermost first.
+	// They see no attempt that was refused, nor the API key.
 	Inner []Policy
+	// Hooks are told of everything, in this order.
+	Hooks []Hooks
 }
 
 // Format implements [fmt.Formatter]: the base URL's origin is all that a dump of
@@ -70,8 +88,10 @@ func (c Config) Format(s fmt.State, _ rune) {
 // Doer makes calls. It is safe for concurrent use and starts no goroutine of
 // its own.
 type Doer struct {
-	retry *retrier
-	base  http.RoundTripper
+	top      http.RoundTripper
+	cfg      Config
+	hooks    *hookSet
+	inFlight *atomic.Int64
 }
 
 // New assembles the pipeline.
@@ -79,8 +99,22 @@ func New(cfg Config) *Doer {
 	if cfg.Base == nil {
 		cfg.Base = NewPool(PoolConfig{})
 	}
-	stack := Chain(newAttempt(cfg), cfg.Inner...)
-	return &Doer{retry: newRetrier(cfg.Retry, stack), base: cfg.Base}
+	d := &Doer{cfg: cfg, inFlight: new(atomic.Int64), hooks: &hookSet{list: slices.Clone(cfg.Hooks), key: cfg.APIKey}}
+	stack := newGuard(cfg, Chain(newAttempt(cfg), cfg.Inner...))
+	d.top = Chain(newRetrier(cfg.Retry, cfg.Budget, stack), cfg.Outer...)
+	if cfg.Breakers != nil && !d.hooks.empty() {
+		for _, b := range cfg.Breakers.all {
+			b.listen(d.breakerChanged)
+		}
+	}
+	return d
+}
+
+// breakerChanged passes a change on to the hooks. It belongs to no call.
+func (d *Doer) breakerChanged(c BreakerChange) {
+	d.hooks.event(context.Background(), nil, Event{
+		Kind: EventBreakerChange, Breaker: c.Name, From: c.From.String(), To: c.To.String(), Until: c.Until,
+	})
 }
 
 // Do makes one call. A response is always complete: its Body is a [*Body] in
@@ -95,7 +129,26 @@ func (d *Doer) Do(req *http.Request) (*http.Response, error) {
 		call = &Call{}
 		req = req.WithContext(WithCall(req.Context(), call))
 	}
-	return d.retry.do(call, req)
+	d.inFlight.Add(1)
+	defer d.inFlight.Add(-1)
+	if d.hooks.empty() {
+		return d.top.RoundTrip(req)
+	}
+	return d.observe(call, req)
+}
+
+// observe is Do with hooks.
+func (d *Doer) observe(call *Call, req *http.Request) (resp *http.Response, err error) {
+	ctx := req.Context()
+	next := d.hooks.begin(ctx, call, methodOf(req))
+	if next != ctx {
+		req = req.WithContext(next)
+	}
+	done := false
+	defer func() { d.hooks.end(next, call, resp, err, done) }()
+	resp, err = d.top.RoundTrip(req)
+	done = true
+	return resp, err
 }
 
 // Format implements [fmt.Formatter]; see [Config.Format].
@@ -104,7 +157,7 @@ func (d Doer) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "transport.
 // CloseIdleConnections closes the idle connections of the wire, if it can.
 // Nothing else in the pipeline does, however a call fails.
 func (d *Doer) CloseIdleConnections() {
-	if c, ok := d.base.(interface{ CloseIdleConnections() }); ok {
+	if c, ok := d.cfg.Base.(interface{ CloseIdleConnections() }); ok {
 		c.CloseIdleConnections()
 	}
 }

@@ -11,7 +11,7 @@ import (
 // What go-retryablehttp does by default and must not do here.
 func TestEngineIsDisarmed(t *testing.T) {
 	t.Parallel()
-	engine := newRetrier(DefaultRetry(), http.DefaultTransport).engine
+	engine := newRetrier(DefaultRetry(), nil, http.DefaultTransport).engine
 	if engine.Logger != nil {
 		t.Error("a logger would print URLs; a typed nil would panic")
 	}
@@ -31,7 +31,7 @@ func TestEngineIsDisarmed(t *testing.T) {
 
 func TestCeilingDoublesAndNeverOverflows(t *testing.T) {
 	t.Parallel()
-	r := newRetrier(Retry{Attempts: 2}, nil)
+	r := newRetrier(Retry{Attempts: 2}, nil, nil)
 	for n, want := range map[int]time.Duration{
 		0: 50 * time.Millisecond, 1: 50 * time.Millisecond, 2: 100 * time.Millisecond, 8: 6400 * time.Millisecond,
 		9: 10 * time.Second, 64: 10 * time.Second, math.MaxInt: 10 * time.Second,
@@ -40,7 +40,7 @@ func TestCeilingDoublesAndNeverOverflows(t *testing.T) {
 			t.Errorf("ceiling(%d) = %v, want %v", n, got, want)
 		}
 	}
-	r = newRetrier(Retry{Attempts: 2, Base: time.Hour, Max: forever}, nil)
+	r = newRetrier(Retry{Attempts: 2, Base: time.Hour, Max: forever}, nil, nil)
 	for n := range 200 {
 		if got := r.ceiling(n); got < time.Hour {
 			t.Fatalf("ceiling(%d) = %v", n, got)

@@ -48,11 +48,14 @@ func (e *AttemptError) Error() string {
 func (e *AttemptError) Unwrap() error { return e.Err }
 
 func attemptError(call *Call, req *http.Request, o Outcome, err error) *AttemptError {
-	method := req.Method
-	if method == "" {
-		method = http.MethodGet
+	return &AttemptError{Method: methodOf(req), Route: routeOf(call, req), Outcome: o, Err: err}
+}
+
+func methodOf(req *http.Request) string {
+	if req.Method == "" {
+		return http.MethodGet
 	}
-	return &AttemptError{Method: method, Route: routeOf(call, req), Outcome: o, Err: err}
+	return req.Method
 }
 
 // timeoutError is an attempt's own timeout.
@@ -97,7 +100,7 @@ func (e *canceledError) Unwrap() []error { return []error{e.cause, e.err} }
 // contextError returns why ctx ended; ctx must have ended.
 func contextError(ctx context.Context) error {
 	err, cause := ctx.Err(), context.Cause(ctx)
-	if cause == err {
+	if cause == err { //nolint:errorlint // identity is meant: no cause was given
 		return err
 	}
 	return &canceledError{err: err, cause: cause}

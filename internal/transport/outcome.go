@@ -77,8 +77,9 @@ func (o Outcome) ambiguous() bool {
 	switch o.Class {
 	case ClassTransient, ClassTransport, ClassTimeout, ClassTooLarge, ClassCanceled:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 // OutcomeOf returns the verdict on the attempt whose RoundTrip returned resp and

@@ -94,7 +94,7 @@ func TestPoolDefaults(t *testing.T) {
 	if p := transport.NewPool(transport.PoolConfig{Concurrency: 64}); p.MaxIdleConnsPerHost != 64 {
 		t.Errorf("idle per host %d, want the concurrency", p.MaxIdleConnsPerHost)
 	}
-	old := &tls.Config{MinVersion: tls.VersionTLS10, ServerName: "x"} //nolint:gosec // the version must be raised
+	old := &tls.Config{MinVersion: tls.VersionTLS10, ServerName: "x"}
 	if p := transport.NewPool(transport.PoolConfig{TLS: old}); p.TLSClientConfig.MinVersion != tls.VersionTLS12 || p.TLSClientConfig.ServerName != "x" {
 		t.Errorf("TLS %+v", p.TLSClientConfig)
 	}

@@ -56,11 +56,12 @@ func (r Retry) withDefaults() Retry {
 // of bodies, the rules are all here.
 type retrier struct {
 	policy Retry
+	budget *Budget
 	engine *retryablehttp.Client
 }
 
-func newRetrier(policy Retry, stack http.RoundTripper) *retrier {
-	r := &retrier{policy: policy.withDefaults()}
+func newRetrier(policy Retry, budget *Budget, stack http.RoundTripper) *retrier {
+	r := &retrier{policy: policy.withDefaults(), budget: budget}
 	r.engine = &retryablehttp.Client{
 		HTTPClient: &http.Client{
 			// stackTop has no CloseIdleConnections: the engine would empty the
@@ -78,9 +79,11 @@ func newRetrier(policy Retry, stack http.RoundTripper) *retrier {
 	return r
 }
 
-// do runs one call through the engine.
-func (r *retrier) do(call *Call, req *http.Request) (*http.Response, error) {
+// RoundTrip runs one call through the engine.
+func (r *retrier) RoundTrip(req *http.Request) (*http.Response, error) {
+	call := CallFrom(req.Context())
 	call.begin(req.Method, r.policy.Attempts)
+	defer r.unpaid(call)
 	if req.Body != nil {
 		body := req.Body
 		defer func() { _ = body.Close() }()
@@ -110,23 +113,65 @@ func (r *retrier) check(ctx context.Context, resp *http.Response, err error) (bo
 	if outcome.Status != 0 {
 		call.Answer = outcome
 	}
-	if outcome.Class == ClassRateLimited {
-		call.RateLimited++
-		s.limited++
-	} else {
-		s.limited = 0
-		s.tries++
-	}
+	r.account(call, outcome)
 	if s.attempts <= 1 || ctx.Err() != nil || !repeatable(s, outcome) {
-		return false, nil
+		return false, nil //nolint:nilerr // nil ends the loop with what the attempt itself returned
 	}
 	wait, ok := r.wait(ctx, s, outcome)
 	if !ok {
 		return false, nil
 	}
+	if !r.pay(call, outcome) {
+		call.BudgetExhausted = true
+		call.emit(ctx, Event{Kind: EventBudgetExhausted, StatusCode: outcome.Status})
+		return false, nil
+	}
 	s.wait, s.waiting = wait, true
 	s.ambiguous = s.ambiguous || outcome.ambiguous()
+	call.emit(ctx, Event{Kind: EventRetry, Wait: wait, StatusCode: outcome.Status})
 	return true, nil
+}
+
+// account counts the attempt and settles what it cost.
+func (r *retrier) account(call *Call, o Outcome) {
+	s := &call.state
+	free := s.probe && call.Limits.Patient && o.Failure()
+	switch {
+	case o.Class == ClassRateLimited:
+		call.RateLimited++
+		s.limited++
+	case free:
+		s.limited = 0
+	default:
+		s.limited = 0
+		s.tries++
+	}
+	if s.paid {
+		s.paid = false
+		if !o.Failure() && o.Class != ClassCanceled {
+			r.budget.refund()
+		}
+	} else if o.Class == ClassOK && s.tries == 1 {
+		r.budget.credit()
+	}
+}
+
+// pay takes the token of the retry that follows o.
+func (r *retrier) pay(call *Call, o Outcome) bool {
+	if o.Class == ClassRateLimited || call.state.probe && call.Limits.Patient {
+		return true
+	}
+	call.state.paid = r.budget.take()
+	return call.state.paid
+}
+
+// unpaid returns the token of a retry that was not made, or not finished, after
+// all: the context ended in the wait, or something panicked.
+func (r *retrier) unpaid(call *Call) {
+	if call.state.paid {
+		call.state.paid = false
+		r.budget.refund()
+	}
 }
 
 // repeatable applies the retry rules, deadlines aside.
@@ -139,8 +184,9 @@ func repeatable(s *callState, o Outcome) bool {
 			return false
 		}
 		return s.safety != Create || !o.Sent
+	default:
+		return false
 	}
-	return false
 }
 
 // wait returns how long to wait before the next attempt; ok is false if the wait
@@ -214,6 +260,9 @@ func (r *retrier) failed(call *Call, req *http.Request, err error) error {
 		call.Outcome = Outcome{Class: ClassCanceled}
 		err = attemptError(call, req, call.Outcome, contextError(req.Context()))
 	}
+	if call.BudgetExhausted {
+		err = &budgetError{err: err}
+	}
 	if o := call.Outcome; call.state.safety == Create && (o.ambiguous() || o.Class == ClassRefused && o.Sent) {
 		call.MaybeCreated = true
 		return &maybeCreatedError{err: err}
@@ -226,15 +275,14 @@ func (r *retrier) answered(call *Call, resp *http.Response) *http.Response {
 	if call.state.location != nil {
 		resp.Header["Location"] = call.state.location
 	}
-	switch call.state.safety {
-	case Create:
+	safety := call.state.safety
+	if safety == Create {
 		call.MaybeCreated = call.Outcome.ambiguous()
-	case Delete:
-		if resp.StatusCode == http.StatusNotFound && call.state.ambiguous {
-			call.AlreadyGone = true
-			call.Outcome = Outcome{Class: ClassOK, Status: http.StatusNoContent, Sent: true}
-			resp = noContent(resp, call.Outcome)
-		}
+	}
+	if safety == Delete && resp.StatusCode == http.StatusNotFound && call.state.ambiguous {
+		call.AlreadyGone = true
+		call.Outcome = Outcome{Class: ClassOK, Status: http.StatusNoContent, Sent: true}
+		resp = noContent(resp, call.Outcome)
 	}
 	return resp
 }
@@ -258,7 +306,7 @@ type stackTop struct{ next http.RoundTripper }
 // a malformed one, replace) an answer that is not to be followed.
 func (t *stackTop) RoundTrip(req *http.Request) (*http.Response, error) {
 	call := CallFrom(req.Context())
-	call.state.ran, call.state.waiting, call.state.location = false, false, nil
+	call.state.ran, call.state.waiting, call.state.probe, call.state.location = false, false, false, nil
 	resp, err := t.next.RoundTrip(req)
 	if err != nil {
 		return nil, err

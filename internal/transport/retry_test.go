@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -177,7 +178,8 @@ func TestCancelMidWaitReturnsAtOnceWithTheCause(t *testing.T) {
 
 func TestAnAnswerInHandSurvivesTheEndOfTheContext(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithCancel(context.Background())
+	var ctx context.Context
+	var cancel context.CancelFunc
 	leave := func(next http.RoundTripper) http.RoundTripper {
 		return transport.RoundTripFunc(func(r *http.Request) (*http.Response, error) {
 			defer cancel()
@@ -272,7 +274,7 @@ func TestPropertyNoScriptBreaksTheLimits(t *testing.T) {
 			if status == 204 {
 				body = ""
 			}
-			script = append(script, answer(status, body, "Retry-After", fmt.Sprint(int(after.Seconds()))))
+			script = append(script, answer(status, body, "Retry-After", strconv.Itoa(int(after.Seconds()))))
 			asked = append(asked, after)
 		}
 		method := []string{"GET", "DELETE", "POST"}[rng.IntN(3)]

@@ -1,0 +1,28 @@
+package transport
+
+import "time"
+
+// Timeouts bound one attempt each, by the kind of operation. 0 means
+// [Config].AttemptTimeout, negative means none. [Limits].AttemptTimeout wins over
+// both.
+type Timeouts struct {
+	Get, List, Delete, Create, Ping time.Duration
+}
+
+// DefaultTimeouts is 10 s to get, list and create, 5 s to delete, 2 s to ping.
+func DefaultTimeouts() Timeouts {
+	return Timeouts{
+		Get: 10 * time.Second, List: 10 * time.Second, Delete: 5 * time.Second, Create: 10 * time.Second, Ping: 2 * time.Second,
+	}
+}
+
+// table fills the gaps.
+func (t Timeouts) table(byDefault time.Duration) [kinds]time.Duration {
+	all := [kinds]time.Duration{KindGet: t.Get, KindList: t.List, KindDelete: t.Delete, KindCreate: t.Create, KindPing: t.Ping}
+	for i, d := range all {
+		if d == 0 {
+			all[i] = byDefault
+		}
+	}
+	return all
+}
