@@ -101,6 +101,27 @@ func TestTheFakeServesUntilASignal(t *testing.T) {
 	}
 }
 
+func TestTheFakeDoesNotTakeUpTheRealKey(t *testing.T) {
+	t.Parallel()
+	fake := start(t, []string{"ASLEEP_API_KEY=real"}, "asleep", "fake", "--addr", "127.0.0.1:0")
+	if got := get(t, fake.line(t)+"/ai/v1/users/user-0001", "another"); got != http.StatusOK {
+		t.Errorf("any other key: %d", got)
+	}
+	fake = start(t, []string{"ASLEEP_FAKE_API_KEY=its-own"}, "asleep", "fake", "--addr", "127.0.0.1:0")
+	if got := get(t, fake.line(t)+"/ai/v1/users/user-0001", "another"); got != http.StatusUnauthorized {
+		t.Errorf("its own key is in the environment, and another one: %d", got)
+	}
+}
+
+func TestTheFakeHoldsItsRate(t *testing.T) {
+	t.Parallel()
+	fake := start(t, nil, "asleep", "fake", "--addr", "127.0.0.1:0", "--rate", "0.001")
+	url := fake.line(t) + "/ai/v1/users/user-0001"
+	if first, second := get(t, url, "k"), get(t, url, "k"); first != http.StatusOK || second != http.StatusForbidden {
+		t.Errorf("answered %d and %d, want 200 and 403", first, second)
+	}
+}
+
 func TestFaultsOfTheFakeAreAtWork(t *testing.T) {
 	t.Parallel()
 	fake := start(t, nil, "asleep", "fake", "--addr", "127.0.0.1:0", "--fail", "0.5", "--rate", "1000000")
@@ -153,10 +174,12 @@ func TestACallIsInterrupted(t *testing.T) {
 // awaitConnection waits until the fake at url has met a request.
 func awaitConnection(t *testing.T, url string) {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for range tick.C {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/_fake/stats", nil)
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/_fake/stats", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
