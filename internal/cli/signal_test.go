@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -122,6 +123,20 @@ func TestTheFakeHoldsItsRate(t *testing.T) {
 	}
 }
 
+func TestASeedMakesOtherNights(t *testing.T) {
+	t.Parallel()
+	nights := map[string]bool{}
+	for _, seed := range []string{"1", "2", "1"} {
+		fake := start(t, nil, "asleep", "fake", "--addr", "127.0.0.1:0", "--seed", seed)
+		stats := start(t, []string{"ASLEEP_API_KEY=k"}, "asleep", "stats", "--user", "user-0001", "--days", "20",
+			"-o", "ndjson", "--base-url", fake.line(t))
+		nights[stats.line(t)] = true
+	}
+	if len(nights) != 2 {
+		t.Errorf("two seeds made %d sets of nights", len(nights))
+	}
+}
+
 func TestFaultsOfTheFakeAreAtWork(t *testing.T) {
 	t.Parallel()
 	fake := start(t, nil, "asleep", "fake", "--addr", "127.0.0.1:0", "--fail", "0.5", "--rate", "1000000")
@@ -205,14 +220,14 @@ func stubborn() {
 	defer stop()
 	_, _ = os.Stdout.WriteString("ready\n")
 	<-ctx.Done()
-	_, _ = os.Stdout.WriteString("stopping\n")
+	_, _ = fmt.Println(context.Cause(ctx))
 	select {}
 }
 
 func TestTheSecondSignalEndsAtOnce(t *testing.T) {
 	t.Parallel()
 	p := start(t, nil, "stubborn")
-	for _, said := range []string{"ready", "stopping"} {
+	for _, said := range []string{"ready", "interrupted"} {
 		if got := p.line(t); got != said {
 			t.Fatalf("it said %q, want %q", got, said)
 		}
@@ -236,7 +251,7 @@ func TestAnIgnoredSignalStaysIgnored(t *testing.T) {
 	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	if got := p.line(t); got != "stopping" {
+	if got := p.line(t); got != "terminated" {
 		t.Errorf("it said %q", got)
 	}
 	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
