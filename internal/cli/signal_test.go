@@ -220,7 +220,7 @@ func stubborn() {
 	defer stop()
 	_, _ = os.Stdout.WriteString("ready\n")
 	<-ctx.Done()
-	_, _ = fmt.Println(context.Cause(ctx))
+	_, _ = fmt.Fprintln(os.Stdout, context.Cause(ctx))
 	select {}
 }
 
