@@ -87,8 +87,6 @@ func clientExitCode(err *client.Error) ExitCode {
 		return ExitQuota
 	case errors.Is(err, client.ErrUnauthorized), errors.Is(err, client.ErrForbidden):
 		return ExitKeyRefused
-	case errors.Is(err, client.ErrMaybeCreated):
-		return ExitFailure
 	case errors.Is(err, client.ErrInvalid):
 		return ExitUsage
 	case client.Retryable(err):
