@@ -80,7 +80,7 @@ func (s *settings) adopt(option, prefix string, err error) {
 		return
 	}
 	list := []error{err}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the policies join their problems flat
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		list = joined.Unwrap()
 	}
 	for _, problem := range list {
