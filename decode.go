@@ -174,7 +174,8 @@ func orElse[S ~string](s *S, fallback S) {
 // string itself: nothing beneath keeps or changes them, as every decoder of
 // this package copies what it keeps.
 func decode(raw string, into any) error {
-	if err := json.Unmarshal(unsafe.Slice(unsafe.StringData(raw), len(raw)), into); err != nil {
+	b := unsafe.Slice(unsafe.StringData(raw), len(raw)) //nolint:gosec // read only, see above
+	if err := json.Unmarshal(b, into); err != nil {
 		return err
 	}
 	if trimmed(raw) == "null" {

@@ -2,6 +2,7 @@ package asleep_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"testing"
 
@@ -86,11 +87,8 @@ func TestStagesEncode(t *testing.T) {
 
 func TestStageNames(t *testing.T) {
 	t.Parallel()
-	got := ""
-	for _, s := range []asleep.Stage{-1, 0, 1, 2, 3, 4, -128} {
-		got += s.String() + " "
-	}
-	if want := "unknown wake light deep rem stage 4 other "; got != want {
+	got := fmt.Sprint([]asleep.Stage{-1, 0, 1, 2, 3, 4, -128})
+	if want := "[unknown wake light deep rem stage 4 other]"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	if !asleep.StageREM.Asleep() || asleep.StageWake.Asleep() || asleep.StageUnknown.Asleep() {

@@ -22,51 +22,51 @@ type fixture struct {
 }
 
 // manifest lists the fixtures, each a body for one case of the contract.
-func manifest(t testing.TB) []fixture {
-	t.Helper()
+func manifest(tb testing.TB) []fixture {
+	tb.Helper()
 	b, err := os.ReadFile(filepath.Join(fixtures, "manifest.json"))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	byName := map[string]fixture{}
 	if err := json.Unmarshal(b, &byName); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	var list []fixture
 	for name, f := range byName {
 		f.Name = name
-		f.Body = read(t, name)
+		f.Body = read(tb, name)
 		list = append(list, f)
 	}
 	return list
 }
 
-func read(t testing.TB, name string) []byte {
-	t.Helper()
+func read(tb testing.TB, name string) []byte {
+	tb.Helper()
 	b, err := os.ReadFile(filepath.Join(fixtures, name))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b
 }
 
 // result is the member result of an envelope, as it stands in the file.
-func result(t testing.TB, body []byte) string {
-	t.Helper()
+func result(tb testing.TB, body []byte) string {
+	tb.Helper()
 	var envelope struct {
 		Result json.RawMessage `json:"result"`
 	}
 	if err := json.Unmarshal(body, &envelope); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return string(envelope.Result)
 }
 
-func report(t testing.TB, name string) *asleep.Report {
-	t.Helper()
-	r, err := asleep.ParseReport(result(t, read(t, name)))
+func report(tb testing.TB, name string) *asleep.Report {
+	tb.Helper()
+	r, err := asleep.ParseReport(result(tb, read(tb, name)))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return r
 }

@@ -125,8 +125,10 @@ func nightOf(start time.Time) Date {
 var zones sync.Map // name -> *time.Location
 
 func location(name string) (*time.Location, error) {
-	if loc, ok := zones.Load(name); ok {
-		return loc.(*time.Location), nil //nolint:forcetypeassert // only locations are stored
+	if v, ok := zones.Load(name); ok {
+		if loc, ok := v.(*time.Location); ok {
+			return loc, nil
+		}
 	}
 	if name == "" || name == "Local" {
 		return nil, fmt.Errorf("asleep: %q names no timezone", name)

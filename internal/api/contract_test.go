@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"reflect"
 	"slices"
@@ -63,7 +64,7 @@ type schema struct {
 	Items       *schema            `yaml:"items"`
 	AllOf       []*schema          `yaml:"allOf"`
 	OneOf       []*schema          `yaml:"oneOf"`
-	Aliases     map[string]string  `yaml:"x-aliases"`
+	Aliases     map[string]string  `yaml:"x-aliases"` //nolint:tagliatelle // an extension of OpenAPI
 }
 
 type document struct {
@@ -91,16 +92,12 @@ func name(ref string) string { return strings.TrimPrefix(ref, "#/components/sche
 // properties are the members of a schema and of those it is made of.
 func (d document) properties(s *schema) map[string]*schema {
 	all := map[string]*schema{}
-	for member, p := range s.Properties {
-		all[member] = p
-	}
+	maps.Copy(all, s.Properties)
 	for _, part := range s.AllOf {
 		if part.Ref != "" {
 			part = d.Components.Schemas[name(part.Ref)]
 		}
-		for member, p := range d.properties(part) {
-			all[member] = p
-		}
+		maps.Copy(all, d.properties(part))
 	}
 	return all
 }
@@ -108,8 +105,7 @@ func (d document) properties(s *schema) map[string]*schema {
 // fields are the JSON members of a struct.
 func fields(t reflect.Type) map[string]reflect.Type {
 	all := map[string]reflect.Type{}
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
 		if member, _, _ := strings.Cut(f.Tag.Get("json"), ","); member != "-" && member != "" {
 			all[member] = f.Type
 		}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptrace"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -114,7 +115,9 @@ func (f *flight) prepare(ctx context.Context) *http.Request {
 	out := f.req.WithContext(ctx)
 	header := make(http.Header, len(f.req.Header)+3)
 	for name, values := range f.req.Header {
-		header[name] = values
+		if !strings.EqualFold(name, "X-Api-Key") { // in whatever spelling
+			header[name] = values
+		}
 	}
 	out.Header = header
 	if f.call.RequestID == "" {
@@ -124,7 +127,6 @@ func (f *flight) prepare(ctx context.Context) *http.Request {
 		}
 	}
 	header["X-Request-Id"] = []string{f.call.RequestID}
-	delete(header, "X-Api-Key")
 	if !f.key.IsZero() {
 		header["X-Api-Key"] = []string{f.key.value()}
 	}
@@ -202,8 +204,9 @@ func (f *flight) lost(ctx context.Context, err error) error {
 		}
 		o.Class, err = ClassTimeout, &timeoutError{after: f.timeout, phase: phase}
 	default:
-		_, refused := errors.AsType[*tls.CertificateVerificationError](err)
-		o.Permanent = refused || errors.Is(err, http.ErrSchemeMismatch)
+		_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
+		_, notTLS := errors.AsType[tls.RecordHeaderError](err)
+		o.Permanent = untrusted || notTLS
 	}
 	return f.fail(o, err)
 }
@@ -212,7 +215,7 @@ func (f *flight) lost(ctx context.Context, err error) error {
 func (f *flight) fail(o Outcome, err error) error {
 	o.Status = f.status
 	f.note(o)
-	return &AttemptError{Method: f.req.Method, Route: routeOf(f.call, f.req), Outcome: o, Err: scrub(withoutURL(err), f.key)}
+	return attemptError(f.call, f.req, o, scrub(withoutURL(err), f.key))
 }
 
 func (f *flight) note(o Outcome) {

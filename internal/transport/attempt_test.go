@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -42,12 +43,13 @@ func TestAttemptKeepsTheRequestsOwnIDAndOverridesItsKey(t *testing.T) {
 		req, _ := http.NewRequestWithContext(u.t.Context(), "GET", "http://API.test:80/", nil)
 		req.Header.Set("X-Request-ID", "trace-1")
 		req.Header.Set("x-api-key", "from a request editor")
+		req.Header["x-api-key"] = []string{"in another spelling"}
 		resp, err := u.doer.Do(req)
 		if err != nil {
 			t.Fatal(err)
 		}
 		h := u.requests()[0].header
-		if h.Get("X-Request-Id") != "trace-1" || h.Get("X-Api-Key") != secret {
+		if h.Get("X-Request-Id") != "trace-1" || len(h["X-Api-Key"]) != 1 || h.Get("X-Api-Key") != secret {
 			t.Errorf("sent %v", h)
 		}
 		if got := resp.Request.Header.Get("X-Api-Key"); got != "from a request editor" {
@@ -69,9 +71,11 @@ func TestRequestForAnotherOriginIsRefusedUnsent(t *testing.T) {
 	}
 	cfg := config(transport.RoundTripFunc(func(*http.Request) (*http.Response, error) { return nil, errors.New("sent") }))
 	cfg.BaseURL = nil
-	req, _ := http.NewRequestWithContext(t.Context(), "GET", "http://api.test/", nil)
-	if _, err := transport.New(cfg).Do(req); !errors.Is(err, transport.ErrForeignHost) {
-		t.Errorf("without a base URL: %v", err)
+	for _, to := range []string{"http://api.test/", "/"} {
+		req, _ := http.NewRequestWithContext(t.Context(), "GET", to, nil)
+		if _, err := transport.New(cfg).Do(req); !errors.Is(err, transport.ErrForeignHost) {
+			t.Errorf("without a base URL, to %q: %v", to, err)
+		}
 	}
 }
 
@@ -229,6 +233,19 @@ func TestUntrustedCertificateIsNotRepeated(t *testing.T) {
 		if err == nil || call.Attempts != want || !call.Outcome.Permanent || call.MaybeCreated {
 			t.Errorf("%s: %v after %d attempts, %+v, MaybeCreated %v", method, err, call.Attempts, call.Outcome, call.MaybeCreated)
 		}
+	}
+}
+
+func TestPlainHTTPOnAnHTTPSBaseIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(ok)
+	defer server.Close()
+	cfg := config(transport.NewPool(transport.PoolConfig{}))
+	cfg.BaseURL, _ = url.Parse(strings.Replace(server.URL, "http:", "https:", 1))
+	call := &transport.Call{}
+	req, _ := http.NewRequestWithContext(transport.WithCall(t.Context(), call), "GET", cfg.BaseURL.String(), nil)
+	if _, err := transport.New(cfg).Do(req); err == nil || call.Attempts != 1 || !call.Outcome.Permanent {
+		t.Errorf("%v after %d attempts", err, call.Attempts)
 	}
 }
 

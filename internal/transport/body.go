@@ -45,7 +45,7 @@ var errOverLimit = errors.New("over the limit")
 // length, negative if unknown. On any error the bytes read so far (at most
 // limit) are returned with it.
 func readBounded(r io.Reader, size, limit int64) ([]byte, error) {
-	room := int64(512)
+	room := int64(4 << 10) // most answers fit
 	if size >= 0 {
 		room = min(size, limit, maxPrealloc) + 1 // one more to see the end without growing
 	}

@@ -36,6 +36,12 @@
 //     as 204 with [Call].AlreadyGone set.
 //   - Everything else is final.
 //
+// Waits are jittered and grow; a Retry-After (seconds or date, on any failed
+// answer that is repeated) is never undercut. An error's status stands on its own
+// even if its body is over-long or breaks off: what was read is kept and
+// [Outcome].Cut is set. Only a 403 needs its text, so a broken one is a failed
+// attempt.
+//
 // # How it fails
 //
 // Upstream slow: [ErrAttemptTimeout] after the attempt's timeout, distinct from

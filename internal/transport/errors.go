@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -45,6 +46,14 @@ func (e *AttemptError) Error() string {
 
 // Unwrap returns the cause.
 func (e *AttemptError) Unwrap() error { return e.Err }
+
+func attemptError(call *Call, req *http.Request, o Outcome, err error) *AttemptError {
+	method := req.Method
+	if method == "" {
+		method = http.MethodGet
+	}
+	return &AttemptError{Method: method, Route: routeOf(call, req), Outcome: o, Err: err}
+}
 
 // timeoutError is an attempt's own timeout.
 type timeoutError struct {

@@ -149,6 +149,7 @@ var (
 	busy     = answer(503, "")
 	gone     = answer(404, `{"detail":"user does not exist"}`)
 	limited  = answer(403, `{"detail":"Rate limit exceeded"}`)
+	limited1 = answer(403, `{"detail":"Rate limit exceeded"}`, "Retry-After", "1")
 	limited7 = answer(403, `{"detail":"Rate limit exceeded"}`, "Retry-After", "7")
 )
 

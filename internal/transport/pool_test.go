@@ -2,11 +2,14 @@ package transport_test
 
 import (
 	"crypto/tls"
+	"errors"
 	"io"
 	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -130,6 +133,40 @@ func TestPoolSpeaksHTTP2AndReusesTheConnectionAfterFailures(t *testing.T) {
 	}
 	if len(remotes) != 1 {
 		t.Errorf("%d connections", len(remotes))
+	}
+}
+
+func TestHTTP2StreamsThatBreakAreFailedAttempts(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	hits := map[string]int{}
+	server := newTLSServer(t, func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		hits[r.Method]++
+		mu.Unlock()
+		_, _ = io.Copy(io.Discard, r.Body)
+		if r.Method == "DELETE" { // no headers, only a reset
+			panic(http.ErrAbortHandler)
+		}
+		_, _ = io.WriteString(w, "half")
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	})
+	pool := transport.NewPool(transport.PoolConfig{TLS: server.Client().Transport.(*http.Transport).TLSClientConfig})
+	defer pool.CloseIdleConnections()
+	cfg := config(pool)
+	cfg.BaseURL, _ = url.Parse(server.URL)
+	cfg.Retry.Base = time.Microsecond
+	for method, want := range map[string]int{"GET": 4, "DELETE": 4, "POST": 1} {
+		call := &transport.Call{}
+		req, _ := http.NewRequestWithContext(transport.WithCall(t.Context(), call), method, server.URL, strings.NewReader("{}"))
+		_, err := transport.New(cfg).Do(req)
+		if errors.Is(err, transport.ErrTruncated) != (method != "DELETE") || call.Outcome.Class != transport.ClassTransport {
+			t.Errorf("%s: %v, class %v", method, err, call.Outcome.Class)
+		}
+		if hits[method] != want || call.Attempts != want || errors.Is(err, transport.ErrMaybeCreated) != (method == "POST") {
+			t.Errorf("%s: sent %d times, counted %d, %v", method, hits[method], call.Attempts, err)
+		}
 	}
 }
 

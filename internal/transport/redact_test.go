@@ -39,6 +39,9 @@ func TestNoFormattedPartOfThePipelineShowsTheKey(t *testing.T) {
 		reveals(t, cfg, &cfg, u.doer, *u.doer, cfg.APIKey, &cfg.APIKey, res.Call, *res.Call, []any{cfg})
 		idle := config(transport.NewPool(transport.PoolConfig{})) // fmt asks no methods of unexported fields
 		reveals(t, struct{ c transport.Config }{idle}, struct{ d *transport.Doer }{transport.New(idle)}, struct{ d transport.Doer }{*transport.New(idle)})
+		if got := fmt.Sprintf("%+v %s", cfg, u.doer); got != "transport.Config{http://api.test:80} transport.Doer{}" {
+			t.Errorf("a dump walks into the running pool: %s", got)
+		}
 		encoded, _ := json.Marshal(map[string]any{"key": cfg.APIKey})
 		var log strings.Builder
 		slog.New(slog.NewTextHandler(&log, nil)).Info("x", "key", cfg.APIKey, "doer", u.doer)

@@ -63,9 +63,9 @@ func newRetrier(policy Retry, stack http.RoundTripper) *retrier {
 	r := &retrier{policy: policy.withDefaults()}
 	r.engine = &retryablehttp.Client{
 		HTTPClient: &http.Client{
-			// entry has no CloseIdleConnections: the engine would empty the
+			// stackTop has no CloseIdleConnections: the engine would empty the
 			// shared pool at every give-up.
-			Transport:     &entry{next: stack},
+			Transport:     &stackTop{next: stack},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		RetryMax:   1 << 30, // check decides
@@ -89,7 +89,7 @@ func (r *retrier) do(call *Call, req *http.Request) (*http.Response, error) {
 	}
 	again, err := retryablehttp.FromRequest(req)
 	if err != nil {
-		return nil, &AttemptError{Method: req.Method, Route: routeOf(call, req), Outcome: Outcome{Class: ClassRefused}, Err: err}
+		return nil, attemptError(call, req, Outcome{Class: ClassRefused}, err)
 	}
 	resp, err := r.engine.Do(again)
 	if err != nil {
@@ -212,9 +212,7 @@ func (r *retrier) failed(call *Call, req *http.Request, err error) error {
 	err = withoutURL(err)
 	if call.state.waiting { // the context ended between two attempts
 		call.Outcome = Outcome{Class: ClassCanceled}
-		err = &AttemptError{
-			Method: req.Method, Route: routeOf(call, req), Outcome: call.Outcome, Err: contextError(req.Context()),
-		}
+		err = attemptError(call, req, call.Outcome, contextError(req.Context()))
 	}
 	if o := call.Outcome; call.state.safety == Create && (o.ambiguous() || o.Class == ClassRefused && o.Sent) {
 		call.MaybeCreated = true
@@ -253,15 +251,15 @@ func noContent(resp *http.Response, o Outcome) *http.Response {
 	return &gone
 }
 
-// entry is the top of the stack: what the engine's http.Client calls.
-type entry struct{ next http.RoundTripper }
+// stackTop is what the engine's http.Client calls.
+type stackTop struct{ next http.RoundTripper }
 
 // RoundTrip hides Location from http.Client, which would otherwise judge (and on
 // a malformed one, replace) an answer that is not to be followed.
-func (e *entry) RoundTrip(req *http.Request) (*http.Response, error) {
+func (t *stackTop) RoundTrip(req *http.Request) (*http.Response, error) {
 	call := CallFrom(req.Context())
 	call.state.ran, call.state.waiting, call.state.location = false, false, nil
-	resp, err := e.next.RoundTrip(req)
+	resp, err := t.next.RoundTrip(req)
 	if err != nil {
 		return nil, err
 	}

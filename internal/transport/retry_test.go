@@ -48,8 +48,10 @@ func TestScriptsOfUpstreamAnswersGiveExactAttemptsWaitsAndOutcome(t *testing.T) 
 		{"attempt timeout", "GET", steps(hang, ok), at(0, 10*time.Second+25*ms), transport.ClassOK, 0},
 		{"body timeout", "GET", steps(hangBody, ok), at(0, 10*time.Second+25*ms), transport.ClassOK, 0},
 
-		{"rate limit is not counted", "GET", steps(limited, limited, limited, limited, limited, limited, ok),
-			at(0, 37500*time.Microsecond, 112500*time.Microsecond, 262500*time.Microsecond, 562500*time.Microsecond, 1162500*time.Microsecond, 2362500*time.Microsecond), transport.ClassOK, 0},
+		{
+			"rate limit is not counted", "GET", steps(limited, limited, limited, limited, limited, limited, ok),
+			at(0, 37500*time.Microsecond, 112500*time.Microsecond, 262500*time.Microsecond, 562500*time.Microsecond, 1162500*time.Microsecond, 2362500*time.Microsecond), transport.ClassOK, 0,
+		},
 		{"rate limit between failures", "GET", steps(busy, limited, busy, limited, busy, busy), at(0, 25*ms, 62500*time.Microsecond, 112500*time.Microsecond, 150*ms, 250*ms), transport.ClassTransient, 0},
 		{"429 for a create", "POST", steps(answer(429, ""), answer(201, "{}")), at(0, 37500*time.Microsecond), transport.ClassOK, 0},
 
@@ -61,6 +63,8 @@ func TestScriptsOfUpstreamAnswersGiveExactAttemptsWaitsAndOutcome(t *testing.T) 
 		{"Retry-After date", "GET", steps(date, ok), at(0, 7025*ms), transport.ClassOK, 0},
 		{"Retry-After rounded up", "GET", steps(answer(503, "", "Retry-After", "1.5"), ok), at(0, 2025*ms), transport.ClassOK, 0},
 		{"longest of several", "GET", steps(answer(503, "", "Retry-After", "1", "Retry-After", "3"), ok), at(0, 3025*ms), transport.ClassOK, 0},
+		{"longest of several, first", "GET", steps(answer(503, "", "Retry-After", "3", "Retry-After", "1"), ok), at(0, 3025*ms), transport.ClassOK, 0},
+		{"spread stays a tenth", "GET", steps(limited1, limited1, limited1, limited1, ok), at(0, 1025*ms, 2075*ms, 3125*ms, 4175*ms), transport.ClassOK, 0},
 		{"Retry-After at the cap", "GET", steps(answer(429, "", "Retry-After", "60"), ok), at(0, 60025*ms), transport.ClassOK, 0},
 		{"Retry-After over the cap", "GET", steps(answer(429, "", "Retry-After", "61"), ok), at(0), transport.ClassRateLimited, 61 * time.Second},
 		{"Retry-After overflows", "GET", steps(answer(503, "", "Retry-After", "9223372037"), ok), at(0), transport.ClassTransient, 1<<63 - 1},
@@ -169,6 +173,25 @@ func TestCancelMidWaitReturnsAtOnceWithTheCause(t *testing.T) {
 			t.Errorf("outcome %v, last answer %v; want canceled and rate_limited", res.Outcome.Class, res.Answer.Class)
 		}
 	})
+}
+
+func TestAnAnswerInHandSurvivesTheEndOfTheContext(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(context.Background())
+	leave := func(next http.RoundTripper) http.RoundTripper {
+		return transport.RoundTripFunc(func(r *http.Request) (*http.Response, error) {
+			defer cancel()
+			return next.RoundTrip(r)
+		})
+	}
+	for _, step := range []http.HandlerFunc{busy, ok} {
+		inBubble(t, steps(step), func(c *transport.Config) { c.Inner = []transport.Policy{leave} }, func(u *upstream) {
+			ctx, cancel = context.WithCancel(u.t.Context())
+			if res := u.call(ctx, "GET"); res.err != nil || res.status == 0 || res.Attempts != 1 {
+				t.Errorf("status %d, err %v; want the answer that had arrived", res.status, res.err)
+			}
+		})
+	}
 }
 
 func TestCallersDeadlineDuringAnAttemptIsNotAnAttemptTimeout(t *testing.T) {

@@ -1,0 +1,104 @@
+# Every target needs Go and make, nothing else; `make help` lists them.
+# The generator and the linter are built from the modules under internal/tools.
+
+.DEFAULT_GOAL := help
+.PHONY: help build test race lint fmt generate verify bench fuzz cover examples clean
+
+ROOT   := $(CURDIR)
+TOOL   := go tool '-modfile=$(ROOT)/internal/tools/go.mod'
+LINTER := go tool '-modfile=$(ROOT)/internal/tools/lint/go.mod' golangci-lint
+
+# Every module of the tree, the root first; PACKAGED are those with code of ours in them.
+MODULES  := $(sort $(patsubst %/,%,$(dir $(shell find . -name go.mod -not -path '*/.*/*' -not -path '*/testdata/*'))))
+PACKAGED := $(filter-out ./internal/tools%,$(MODULES))
+
+# What oapi-codegen makes from openapi.yaml, one configuration a package.
+API_CONFIGS := internal/api/models.cfg.yaml internal/api/client.cfg.yaml
+
+# Knobs, as in `make test TESTFLAGS='-run Retry -v'`.
+TESTFLAGS  ?=
+RACECOUNT  ?= 5
+BENCH      ?= .
+BENCHCOUNT ?= 1
+FUZZ       ?= .
+FUZZTIME   ?= 5s
+
+# The race detector needs cgo and a C compiler that finds its headers.
+RACE = $(shell [ "$$(go env CGO_ENABLED)" = 1 ] && printf '\043include <stdlib.h>\n' | $$(go env CC) -x c -fsyntax-only - >/dev/null 2>&1 && echo -race)
+
+define race_check
+	@[ -n "$(RACE)" ] || printf '%s\n' \
+	  '*******************************************************************' \
+	  '** NO C COMPILER, OR CGO IS OFF: TESTING WITHOUT THE RACE DETECTOR' \
+	  '** install gcc and the C library headers, and run this again' \
+	  '*******************************************************************' >&2
+endef
+
+# each_module MODULES,COMMAND: runs COMMAND in every module, and fails in the end if one failed.
+define each_module
+	@failed=; for m in $(1); do \
+	  [ "$(words $(1))" = 1 ] || echo "-- $$m"; \
+	  (cd "$$m" && $(2)) || failed="$$failed $$m"; \
+	done; [ -z "$$failed" ] || { echo "failed in:$$failed" >&2; exit 1; }
+endef
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+build: ## compile every package; commands land in bin/
+	$(call each_module,$(PACKAGED),go build ./...)
+	@if [ -d cmd ]; then mkdir -p bin && go build -o bin/ ./cmd/...; fi
+
+test: ## the tests of every module, under the race detector
+	$(race_check)
+	$(call each_module,$(PACKAGED),go test $(RACE) $(TESTFLAGS) ./...)
+
+race: ## the tests again and again in random order: RACECOUNT=5
+	$(race_check)
+	$(call each_module,$(PACKAGED),go test $(RACE) -count=$(RACECOUNT) -shuffle=on $(TESTFLAGS) ./...)
+
+lint: ## golangci-lint, formatting included
+	$(call each_module,$(PACKAGED),$(LINTER) run --config '$(ROOT)/.golangci.yml' ./...)
+
+fmt: ## format the code and sort its imports
+	$(call each_module,$(PACKAGED),$(LINTER) fmt --config '$(ROOT)/.golangci.yml' ./...)
+
+generate: ## make the generated code anew from openapi.yaml
+	@if [ ! -f openapi.yaml ]; then echo 'no openapi.yaml: nothing to generate'; exit 0; fi; \
+	for cfg in $(API_CONFIGS); do \
+	  echo "oapi-codegen -config $$cfg openapi.yaml"; \
+	  $(TOOL) oapi-codegen -config "$$cfg" openapi.yaml || exit 1; \
+	done
+
+verify: generate ## generated code and go.mod files are what they should be
+	@git diff --exit-code -- '*.gen.go' || { echo 'generated code was stale: commit what make generate wrote' >&2; exit 1; }
+	@new=$$(git ls-files --others --exclude-standard -- '*.gen.go'); \
+	  [ -z "$$new" ] || { echo "generated code is not committed: $$new" >&2; exit 1; }
+	$(call each_module,$(MODULES),go mod tidy -diff)
+
+bench: ## run the benchmarks: BENCH=regexp BENCHCOUNT=10
+	$(call each_module,$(PACKAGED),go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(BENCHCOUNT) ./...)
+
+fuzz: ## run every fuzz target for FUZZTIME=5s; FUZZ=regexp chooses
+	@grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed 's/:func / /' | sort | \
+	while read -r file name; do \
+	  echo "$$name" | grep -Eq '$(FUZZ)' || continue; \
+	  echo "-- $$name in $$(dirname "$$file")"; \
+	  (cd "$$(dirname "$$file")" && go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) . </dev/null) || exit 1; \
+	done
+
+cover: ## test coverage without generated code; the page is cover.html
+	@go test -coverpkg=./... -coverprofile=cover.out ./...
+	@grep -v '\.gen\.go:' cover.out > cover.own.out
+	@go tool cover -html=cover.own.out -o cover.html
+	@go tool cover -func=cover.own.out | tail -n 1
+
+examples: ## build, vet and run every example, those in the docs included
+	@dirs=$$(grep -rlE --include='*_test.go' --exclude-dir=examples '^func Example' . | xargs -r -n 1 dirname | sort -u); \
+	  [ -z "$$dirs" ] || go test -count=1 -run '^Example' $$dirs
+	@if [ -d examples ] && [ -n "$$(go list ./examples/... 2>/dev/null)" ]; then \
+	  mkdir -p bin/examples && go vet ./examples/... && go build -o bin/examples/ ./examples/... && go test -count=1 ./examples/...; \
+	fi
+
+clean: ## remove what the other targets made
+	rm -rf bin demo-out cover.out cover.own.out cover.html
