@@ -151,5 +151,14 @@ type Batch struct {
 // opts apply to every call. [RawResponse] and [WithRequestID] are refused, since
 // they name one call.
 func (c *Client) FetchSessions(ctx context.Context, users iter.Seq2[string, error], q Query, o BatchOptions, opts ...CallOption) iter.Seq2[Batch, error] {
-	panic("client: not built yet")
+	return func(yield func(Batch, error) bool) {
+		plan, err := c.planBatch(q, o, opts)
+		if err != nil {
+			yield(Batch{}, err)
+			return
+		}
+		r := plan.start(ctx, users)
+		defer r.close()
+		r.deliver(yield)
+	}
 }

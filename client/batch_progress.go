@@ -1,6 +1,12 @@
 package client
 
-import "time"
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/asleep-sdk/asleep/internal/transport"
+)
 
 // Wait says what a batch is waiting for.
 type Wait string
@@ -22,7 +28,7 @@ type BatchProgress struct {
 	// of the input read so far.
 	Total, Read int64
 	// Done is the number of users yielded, Failed of them with an error. InHand
-	// are being worked on.
+	// are being worked on, or wait to be yielded.
 	Done, Failed, InHand int64
 	// Resumed is the number of positions passed over because the token calls
 	// them done, ResumedFailed that of users who failed in the runs before it.
@@ -46,12 +52,145 @@ type BatchProgress struct {
 }
 
 // BatchMeter shows the progress of a batch on demand. The zero value is ready;
-// give its address to [BatchOptions].Meter. It is safe for concurrent use and must not
-// be copied.
-type BatchMeter struct{ meter }
+// give its address to [BatchOptions].Meter. It is safe for concurrent use and must
+// not be copied.
+type BatchMeter struct{ tally atomic.Pointer[tally] }
 
-// Progress returns the state of the batch that the meter was given to last,
-// zero before the first.
-func (m *BatchMeter) Progress() BatchProgress { panic("client: not built yet") }
+// Progress returns the state of the batch that the meter was given to last, the
+// final one once that has ended; zero before the first.
+func (m *BatchMeter) Progress() BatchProgress {
+	t := m.tally.Load()
+	if t == nil {
+		return BatchProgress{}
+	}
+	return t.progress()
+}
 
-type meter struct{}
+// rateSeconds is how far back a rate looks.
+const rateSeconds = 10
+
+// tally counts what a batch does.
+type tally struct {
+	start   time.Time
+	waiting func(*BatchProgress) // fills in what the batch waits for; nil when it has ended
+
+	mu      sync.Mutex
+	counts  BatchProgress
+	yield   int64                  // results that wait for the consumer
+	quiet   time.Time              // the last answer asked not to be asked before
+	seconds [rateSeconds + 1]int64 // requests in the second i, i+11, …
+	second  int64                  // the newest of them
+}
+
+func newTally(total, failedBefore int64) *tally {
+	return &tally{start: time.Now(), counts: BatchProgress{Total: total, ResumedFailed: failedBefore}}
+}
+
+// attempted counts an attempt; n is its number within the call.
+func (t *tally) attempted(sent, n int, o transport.Outcome) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.counts.Attempts += int64(sent)
+	if n > 1 {
+		t.counts.Retries += int64(sent)
+	}
+	t.turn(time.Now())
+	t.seconds[t.second%int64(len(t.seconds))] += int64(sent)
+	switch o.Class {
+	case transport.ClassRateLimited:
+		t.counts.RateLimited++
+		t.quiet = time.Now().Add(o.RetryAfter)
+	case transport.ClassOK:
+		t.quiet = time.Time{}
+	}
+}
+
+// turn empties the seconds that have passed since the newest one.
+func (t *tally) turn(now time.Time) {
+	newest := int64(now.Sub(t.start) / time.Second)
+	for i := max(t.second+1, newest-rateSeconds); i <= newest; i++ {
+		t.seconds[i%int64(len(t.seconds))] = 0
+	}
+	t.second = max(t.second, newest)
+}
+
+func (t *tally) called()    { t.change(func(p *BatchProgress) { p.Calls++ }) }
+func (t *tally) read()      { t.change(func(p *BatchProgress) { p.Read++ }) }
+func (t *tally) resumed()   { t.change(func(p *BatchProgress) { p.Resumed++ }) }
+func (t *tally) duplicate() { t.change(func(p *BatchProgress) { p.Duplicates++ }) }
+
+// begun and dropped: a user is taken in hand, or let go without being done.
+func (t *tally) begun()   { t.change(func(p *BatchProgress) { p.InHand++ }) }
+func (t *tally) dropped() { t.change(func(p *BatchProgress) { p.InHand-- }) }
+
+// offered and taken: a result waits for the consumer, and waits no more.
+func (t *tally) offered() { t.change(func(*BatchProgress) { t.yield++ }) }
+func (t *tally) taken()   { t.change(func(*BatchProgress) { t.yield-- }) }
+
+// yielded counts a user who is done.
+func (t *tally) yielded(b *Batch) {
+	t.change(func(p *BatchProgress) {
+		p.InHand--
+		p.Done++
+		if b.Err != nil {
+			p.Failed++
+		}
+		p.Sessions += int64(len(b.Sessions))
+		p.Reports += int64(len(b.Reports))
+		p.Deleted += int64(b.Deleted)
+	})
+}
+
+func (t *tally) change(by func(*BatchProgress)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	by(&t.counts)
+}
+
+// progress returns the state of now, or that of the end.
+func (t *tally) progress() BatchProgress {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	p := t.counts
+	if t.waiting == nil {
+		return p
+	}
+	now := time.Now()
+	p.Elapsed = now.Sub(t.start)
+	t.turn(now)
+	sent := int64(0)
+	for i := max(0, t.second-rateSeconds); i < t.second; i++ { // the newest second is not over
+		sent += t.seconds[i%int64(len(t.seconds))]
+	}
+	if whole := min(t.second, rateSeconds); whole > 0 {
+		p.Rate = float64(sent) / float64(whole)
+	} else if p.Elapsed > 0 {
+		p.Rate = float64(p.Attempts) / p.Elapsed.Seconds()
+	}
+	t.wait(&p, now)
+	return p
+}
+
+// wait fills in what the batch waits for.
+func (t *tally) wait(p *BatchProgress, now time.Time) {
+	t.waiting(p)
+	switch {
+	case p.Waiting != WaitNothing:
+	case now.Before(t.quiet):
+		p.Waiting, p.Until, p.Cause = WaitRetryAfter, t.quiet, ErrRateLimited
+	case p.InHand == 0:
+		p.Waiting = WaitInput
+	case t.yield == p.InHand:
+		p.Waiting = WaitConsumer
+	}
+}
+
+// freeze keeps the state of the end, and lets go of the batch.
+func (t *tally) freeze() BatchProgress {
+	p := t.progress()
+	p.Waiting, p.Until, p.Cause = WaitNothing, time.Time{}, nil
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.counts, t.waiting = p, nil
+	return p
+}

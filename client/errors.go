@@ -41,7 +41,7 @@ var (
 	ErrUnavailable = errors.New("service unavailable")
 	// ErrRedirected: 3xx. Redirects are not followed, for the key must not
 	// travel to another host: the base URL is probably wrong.
-	ErrRedirected = errors.New("redirected")
+	ErrRedirected = errors.New("redirected, which is not followed: check the base URL")
 	// ErrDecode: a success whose body is not what was asked for: no JSON, no
 	// result, null, or members of the wrong type.
 	ErrDecode = errors.New("undecodable answer")
@@ -142,7 +142,7 @@ func (e *Error) reason() string {
 		switch {
 		case e.Detail == "":
 			return e.Err.Error()
-		case e.Err == ErrUnauthorized || e.Err == ErrRedirected: // where our words add something
+		case e.Err == ErrUnauthorized: // may be taken for another 401
 			return e.Detail + ": " + e.Err.Error()
 		}
 		return e.Detail
