@@ -1,0 +1,145 @@
+package cli_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/asleep-sdk/asleep"
+	"github.com/asleep-sdk/asleep/asleeptest"
+	"github.com/asleep-sdk/asleep/internal/cli"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"asleep": func() { os.Exit(cli.Main()) },
+	})
+}
+
+// apiKey is in the environment of every script, and in no output of any.
+const apiKey = "sk-live-4242424242"
+
+// TestScripts runs testdata/script. Each script has a fake service of its own,
+// with the users user-0001 to user-0003, and these commands beside the usual ones:
+//
+//	code N asleep ARGS…   run it and want exit code N
+//	fault JSON            inject a fault, as POST /_fake/faults
+//	sent N                want N requests to the service since the last time
+//	violations            the script breaks the contract on purpose
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		Setup:               setupScript,
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"code":       codeCommand,
+			"fault":      faultCommand,
+			"sent":       sentCommand,
+			"violations": func(ts *testscript.TestScript, _ bool, _ []string) { fakeOf(ts).tolerant = true },
+		},
+	})
+}
+
+// fake is the service of a script.
+type fake struct {
+	*asleeptest.Server
+
+	tolerant bool
+	seen     int // requests that sent has counted
+}
+
+type fakeKey struct{}
+
+func fakeOf(ts *testscript.TestScript) *fake { return ts.Value(fakeKey{}).(*fake) }
+
+func setupScript(env *testscript.Env) error {
+	srv := asleeptest.New(asleeptest.Config{
+		Users: 3, SessionsPerUser: 12, Seed: 7, Ordinary: true,
+		LastNight: asleep.Date{Year: 2026, Month: 3, Day: 14},
+		Zones:     []string{"Asia/Seoul"},
+		APIKeys:   []string{apiKey},
+	})
+	url, err := srv.Start()
+	if err != nil {
+		return err
+	}
+	f := &fake{Server: srv}
+	tb := env.T()
+	env.Defer(func() {
+		_ = srv.Close()
+		for _, v := range srv.Violations() {
+			if !f.tolerant {
+				tb.Log(fmt.Sprintf("request outside the contract: %s", v))
+				tb.FailNow()
+			}
+		}
+	})
+	env.Values[fakeKey{}] = f
+	env.Setenv("ASLEEP_BASE_URL", url)
+	env.Setenv("ASLEEP_API_KEY", apiKey)
+	return nil
+}
+
+// codeCommand runs a program and wants its exit code. Nothing that the program
+// prints may hold the API key.
+func codeCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: code N program args…")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	err = ts.Exec(args[1], args[2:]...)
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	for _, name := range []string{"stdout", "stderr"} {
+		if strings.Contains(ts.ReadFile(name), apiKey) {
+			ts.Fatalf("%s holds the API key", name)
+		}
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+func faultCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: fault JSON")
+	}
+	r, err := http.NewRequest(http.MethodPost, ts.Getenv("ASLEEP_BASE_URL")+"/_fake/faults", strings.NewReader(args[0]))
+	ts.Check(err)
+	r.Header.Set("Content-Type", "application/json")
+	answer, err := new(http.Client).Do(r)
+	ts.Check(err)
+	_ = answer.Body.Close()
+	if answer.StatusCode != http.StatusCreated {
+		ts.Fatalf("the fake refuses the fault: %s", answer.Status)
+	}
+}
+
+func sentCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: sent N")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	f := fakeOf(ts)
+	all := len(f.Requests())
+	got := all - f.seen
+	if f.seen = all; got != want {
+		ts.Fatalf("%d requests were sent, want %d", got, want)
+	}
+}
