@@ -13,7 +13,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"github.com/asleep-sdk/asleep/internal/userlist"
+	"github.com/asleep-sdk/asleep/internal/cli/userlist"
 )
 
 // read returns all positions of a stream with their places.
