@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -60,13 +61,11 @@ func (s *Server) average(userID string, from, to asleep.Date, now time.Time, z *
 			continue
 		}
 		a := analyse(r, now)
-		for _, peculiarity := range a.peculiarities {
-			switch peculiarity {
-			case asleep.PeculiarityNeverSlept:
-				p.neverSlept = append(p.neverSlept, measured{r, a.stat})
-			case asleep.PeculiarityNoBreathingStability:
-				p.noBreathing = true
-			}
+		if slices.Contains(a.peculiarities, asleep.PeculiarityNeverSlept) {
+			p.neverSlept = append(p.neverSlept, measured{r, a.stat})
+		}
+		if slices.Contains(a.peculiarities, asleep.PeculiarityNoBreathingStability) {
+			p.noBreathing = true
 		}
 		if a.stat != nil && a.stat.slept {
 			p.slept = append(p.slept, measured{r, a.stat})
@@ -75,7 +74,7 @@ func (s *Server) average(userID string, from, to asleep.Date, now time.Time, z *
 	return p
 }
 
-func (p period) append(b []byte) []byte {
+func (p *period) append(b []byte) []byte {
 	b = append(b, `{"period":{"timezone":`...)
 	b = appendString(b, p.zone.name)
 	b = fmt.Appendf(b, `,"start_date":"%s","end_date":"%s"},"peculiarities":`, p.from, p.to)
@@ -105,7 +104,7 @@ func (p period) append(b []byte) []byte {
 	return append(b, `]}`...)
 }
 
-func (p period) appendTimes(b []byte, m measured, zone bool) []byte {
+func (p *period) appendTimes(b []byte, m measured, zone bool) []byte {
 	b = append(b, `"id":`...)
 	b = appendString(b, m.id)
 	if zone {
@@ -127,7 +126,7 @@ var unaveraged = map[string]bool{
 
 // appendMeans appends the means of all sessions that slept, or null. A figure
 // that some of them lack is the mean of the others.
-func (p period) appendMeans(b []byte) []byte {
+func (p *period) appendMeans(b []byte) []byte {
 	if len(p.slept) == 0 {
 		return append(b, "null"...)
 	}
@@ -188,7 +187,7 @@ const daySeconds = 24 * 60 * 60
 
 // meanClock is the mean time of day. It is taken around the clock, so that
 // 23:00 and 01:00 make midnight.
-func (p period) meanClock(of func(measured) time.Time) string {
+func (p *period) meanClock(of func(measured) time.Time) string {
 	var x, y float64
 	for _, m := range p.slept {
 		hour, minute, second := of(m).In(p.zone.loc).Clock()

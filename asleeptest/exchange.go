@@ -21,8 +21,9 @@ type exchange struct {
 	answer   *answer
 }
 
-// exchange answers a request. The body is nil if the client went away or the
-// connection is to break before an answer: then err says so.
+// exchange answers a request. The error is the context's if the client went
+// away, or errReset if the connection is to break in place of an answer. The
+// exchange is there in any case, for its end.
 func (s *Server) exchange(r *http.Request, conn uint64) (*exchange, error) {
 	now := time.Now()
 	s.journal.begin()
@@ -40,7 +41,10 @@ func (s *Server) exchange(r *http.Request, conn uint64) (*exchange, error) {
 			writeDetail(x.answer, http.StatusUnauthorized, detailUnauthorized)
 		case !x.refused(problems):
 			s.dispatch(x.answer, r, op, value, body)
-			x.accepted = true
+			x.accepted = x.fault == nil
+			if x.answer.status == http.StatusUnprocessableEntity {
+				x.report([]problem{{x.answer.status, "a value is not valid: " + string(x.answer.body)}})
+			}
 		}
 	})
 	return x, err
@@ -112,7 +116,6 @@ func (x *exchange) run(ctx context.Context, operation func()) error {
 		x.limited(operation)
 	}
 	if f.Reset == ResetAfter {
-		x.accepted = false
 		return errReset
 	}
 	if f.Status == 0 && f.Body != "" {
@@ -134,8 +137,8 @@ func (x *exchange) limited(operation func()) {
 	operation()
 }
 
-// end logs the exchange. It is called once, when the answer has been sent or
-// given up.
+// end logs the exchange. It is called once: when the answer is about to be
+// complete, or has been given up.
 func (x *exchange) end(sent bool) {
 	x.request.Duration = time.Since(x.request.Time)
 	if sent {

@@ -190,7 +190,7 @@ func (fs *faults) pick(r *Request, now time.Time) (f *Fault, names []string, lat
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	if fs.down != nil {
-		return fs.down, []string{fs.down.Name}, 0
+		return fs.down, []string{fs.down.Name}, fs.down.Latency
 	}
 	for _, in := range fs.list {
 		if !in.matches(r, now) || !in.fires(fs.rand) {

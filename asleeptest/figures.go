@@ -27,7 +27,6 @@ type figures struct {
 const (
 	epochSeconds = float64(asleep.EpochLength / time.Second)
 	lowestIndex  = 50
-	highestIndex = 100
 )
 
 var null = math.NaN()
@@ -92,7 +91,7 @@ func (f *figures) measureCycles(period []int8) {
 func (f *figures) score() float64 {
 	const fullNight = 8 * 60 * 60
 	v := lowestIndex + 30*f.efficiency + 20*min(f.inSleep/fullNight, 1) - f.wakes
-	return min(max(math.Round(v), lowestIndex), highestIndex)
+	return max(math.Round(v), lowestIndex)
 }
 
 // latency is the time from falling asleep to the first epoch of a stage.

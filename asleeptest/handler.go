@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"log"
+	"maps"
 	"net"
 	"net/http"
 	"strconv"
@@ -25,33 +26,26 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if errors.Is(err, errReset) {
 			reset(w)
 		}
-		panic(http.ErrAbortHandler) // the way of net/http to give no answer
 	}
-	sent := x.deliver(r, w)
-	x.end(sent)
-	if !sent {
-		panic(http.ErrAbortHandler)
+	if err != nil || !x.deliver(r, w) {
+		panic(http.ErrAbortHandler) //nolint:forbidigo // the way of net/http to break off an answer
 	}
 }
 
 // deliver sends the answer as the fault wants it sent. It returns false if the
-// connection has to break.
+// connection has to break. The exchange ends before its last bytes are sent: a
+// client that has read its answer finds it in the log.
 func (x *exchange) deliver(r *http.Request, w http.ResponseWriter) bool {
-	a, body := x.answer, x.answer.body
-	header := w.Header()
-	for name, values := range a.header {
-		header[name] = values
-	}
 	var f Fault
 	if x.fault != nil {
 		f = *x.fault
 	}
+	a, body, header := x.answer, x.answer.body, w.Header()
+	maps.Copy(header, a.header)
 	if a.status == http.StatusNoContent {
+		x.end(true)
 		w.WriteHeader(a.status)
 		return f.Cut == CutNone
-	}
-	if header.Get("Content-Type") == "" {
-		header["Content-Type"] = nil // nothing is guessed
 	}
 	if f.Cut != CutChunked {
 		header.Set("Content-Length", strconv.Itoa(len(body)))
@@ -60,12 +54,15 @@ func (x *exchange) deliver(r *http.Request, w http.ResponseWriter) bool {
 		body = body[:len(body)/2]
 	}
 	w.WriteHeader(a.status)
-	var err error
 	if f.Drip > 0 {
-		err = drip(w, r, body, f.Drip)
-	} else {
-		_, err = w.Write(body)
+		var err error
+		if body, err = drip(w, r, body, f.Drip); err != nil {
+			x.end(false)
+			return false
+		}
 	}
+	x.end(true)
+	_, err := w.Write(body) //nolint:gosec // bodies are JSON, or what a test wants them to be
 	if f.Cut != CutNone {
 		_ = http.NewResponseController(w).Flush()
 		return false
@@ -76,21 +73,23 @@ func (x *exchange) deliver(r *http.Request, w http.ResponseWriter) bool {
 // dripParts is the number of pieces that a slow body comes in.
 const dripParts = 10
 
-// drip writes the body in pieces over the time d, the last one at its end.
-func drip(w http.ResponseWriter, r *http.Request, body []byte, d time.Duration) error {
+// drip writes the body in pieces over the time d, and returns the last one,
+// for which the time has come.
+func drip(w http.ResponseWriter, r *http.Request, body []byte, d time.Duration) (last []byte, err error) {
 	flush := http.NewResponseController(w).Flush
 	for i := range dripParts {
+		if _, err := w.Write(last); err != nil { //nolint:gosec // see deliver
+			return nil, err
+		}
 		if err := flush(); err != nil {
-			return err
+			return nil, err
 		}
 		if err := sleep(r.Context(), d/dripParts); err != nil {
-			return err
+			return nil, err
 		}
-		if _, err := w.Write(body[len(body)*i/dripParts : len(body)*(i+1)/dripParts]); err != nil {
-			return err
-		}
+		last = body[len(body)*i/dripParts : len(body)*(i+1)/dripParts]
 	}
-	return nil
+	return last, nil
 }
 
 // reset breaks the connection: with a TCP reset where there is one to send.

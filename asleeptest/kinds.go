@@ -40,8 +40,8 @@ var kinds = named(map[string]Fault{
 		`"type":"value_error.number.not_le","ctx":{"limit_value":100}}]}`},
 	"429_gateway_message": {Status: 429, Body: `{"message":"Too Many Requests"}`},
 	"500":                 {Status: 500, Body: `{"detail":"internal server error"}`},
-	"502": {Status: 502, Body: "<html>\n<head><title>502 Bad Gateway</title></head>\n<body>\n" +
-		"<center><h1>502 Bad Gateway</h1></center>\n</body>\n</html>\n"},
+	"502": {Status: 502, Body: "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n" +
+		"<center><h1>502 Bad Gateway</h1></center>\r\n</body>\r\n</html>\r\n"},
 	"503_empty": {Status: 503},
 
 	"408":     {Status: 408},

@@ -8,8 +8,8 @@ import (
 
 // Request is one line of the server's log. It never holds the API key.
 type Request struct {
-	Time     time.Time     `json:"time"`     // when it arrived
-	Duration time.Duration `json:"duration"` // until its answer was sent, or given up
+	Time     time.Time     `json:"time"`        // when it arrived
+	Duration time.Duration `json:"duration_ns"` // until its answer was sent, or given up
 	Method   string        `json:"method"`
 	Path     string        `json:"path"`            // unescaped
 	Route    string        `json:"route,omitempty"` // template, such as /ai/v1/users/{user_id}; empty: unknown
@@ -25,17 +25,17 @@ type Request struct {
 
 // Stats are the counters of a server since it was made or [Server.Reset].
 type Stats struct {
-	Requests    int            `json:"requests"`     // that have been answered
-	Accepted    int            `json:"accepted"`     // answered by the operation itself, whatever it said
-	Limited     int            `json:"limited"`      // refused by the rate limit
-	Failed      map[string]int `json:"failed"`       // met by a fault, by its name
-	Status      map[int]int    `json:"status"`       // by status; 0: no answer
-	Ops         map[string]int `json:"ops"`          // by operation; "": unknown route
-	InFlight    int            `json:"in_flight"`    // that are being answered
-	Peak        int            `json:"peak"`         // most at once
-	Connections int            `json:"connections"`  // that have been opened
-	Violations  int            `json:"violations"`   // requests outside the contract
-	LogDropped  int            `json:"logs_dropped"` // lines that Requests no longer has
+	Requests    int            `json:"requests"`    // that have been answered
+	Accepted    int            `json:"accepted"`    // carried out and answered by the operation, undamaged
+	Limited     int            `json:"limited"`     // refused by the rate limit
+	Failed      map[string]int `json:"failed"`      // met by a fault, by its name
+	Status      map[int]int    `json:"status"`      // by status; 0: no answer
+	Ops         map[string]int `json:"ops"`         // by operation; "": unknown route
+	InFlight    int            `json:"in_flight"`   // that are being answered
+	Peak        int            `json:"peak"`        // most at once
+	Connections int            `json:"connections"` // that have been opened
+	Violations  int            `json:"violations"`  // requests outside the contract
+	LogDropped  int            `json:"log_dropped"` // lines that Requests no longer has
 }
 
 // journal is the log and the counters.

@@ -1,7 +1,5 @@
 package asleeptest
 
-import "math"
-
 // form is how a figure is written.
 type form int
 
@@ -22,12 +20,7 @@ type member struct {
 // members lists all figures that are numbers, as the service names them. What
 // the plan does not cover, and shares of nothing, are null.
 func (f *figures) members() []member {
-	share := func(v float64) float64 {
-		if f.inPeriod == 0 {
-			return null
-		}
-		return v / f.inPeriod
-	}
+	share := func(v float64) float64 { return v / f.inPeriod } // 0/0 is NaN: shares of nothing are null
 	staged := func(v float64) float64 { return only(f.staged || !f.slept, v) }
 	breath := func(v float64) float64 { return only(f.breathing, v) }
 	return []member{
@@ -70,7 +63,7 @@ func (f *figures) members() []member {
 
 func only(known bool, v float64) float64 {
 	if !known {
-		return math.NaN()
+		return null
 	}
 	return v
 }

@@ -15,7 +15,8 @@ import (
 
 // Salts keep the random sequences apart that start from the same seed.
 const (
-	saltFaults uint64 = iota + 1
+	saltStream = iota + 1
+	saltFaults
 	saltIDs
 	saltUser
 	saltNap
@@ -23,11 +24,11 @@ const (
 	saltStages
 )
 
-// mix hashes numbers into one (SplitMix64's finaliser over a running sum).
-func mix(values ...uint64) uint64 {
-	var h uint64
+// mix hashes numbers into a seed (SplitMix64's finaliser over a running sum).
+func mix(seed uint64, values ...int) uint64 {
+	h := seed
 	for _, v := range values {
-		h += v + 0x9e3779b97f4a7c15
+		h += uint64(v) + 0x9e3779b97f4a7c15 //nolint:gosec // any bits will do
 		h = (h ^ h>>30) * 0xbf58476d1ce4e5b9
 		h = (h ^ h>>27) * 0x94d049bb133111eb
 		h ^= h >> 31
@@ -35,9 +36,9 @@ func mix(values ...uint64) uint64 {
 	return h
 }
 
-func random(values ...uint64) *rand.Rand {
-	h := mix(values...)
-	return rand.New(rand.NewPCG(h, mix(h)))
+func random(seed uint64, values ...int) *rand.Rand {
+	h := mix(seed, values...)
+	return rand.New(rand.NewPCG(h, mix(h, saltStream)))
 }
 
 // userName is the id of a user of the population, counted from 1.
@@ -61,7 +62,7 @@ type habits struct {
 }
 
 func (s *Server) habits(number int) habits {
-	rnd := random(s.config.Seed, saltUser, uint64(number))
+	rnd := random(s.config.Seed, saltUser, number)
 	h := habits{zone: s.zones[rnd.IntN(len(s.zones))]}
 	switch p := rnd.IntN(100); {
 	case s.config.Ordinary:
@@ -102,7 +103,7 @@ const (
 
 // napDay is the day of a week, counted back from its newest, that has the nap.
 func (s *Server) napDay(number, week int) int {
-	return int(mix(s.config.Seed, saltNap, uint64(number), uint64(week)) % weekDays)
+	return int(mix(s.config.Seed, saltNap, number, week) % weekDays)
 }
 
 // day tells how many days before LastNight a session begins, and whether it is
@@ -137,7 +138,7 @@ func (s *Server) indexes(number, days int) (night, nap int) {
 // recording makes the session of a number. It is always COMPLETE.
 func (s *Server) recording(number, index int, h habits) *recording {
 	days, nap := s.day(number, index)
-	seed := mix(s.config.Seed, saltSession, uint64(number), uint64(index))
+	seed := mix(s.config.Seed, saltSession, number, index)
 	rnd := random(seed)
 	r := &recording{zone: h.zone, scope: h.plan, seed: seed, forced: true}
 	// A night begins from 21:30 to 00:30, a nap from 13:00 to 15:00. Sessions

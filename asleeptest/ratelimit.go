@@ -79,8 +79,8 @@ func (l *limiter) take(now time.Time) (limit RateLimit, wait time.Duration, ok b
 		l.since, l.left = now, burst
 	}
 	if l.limit.Window > 0 {
-		if n := now.Sub(l.since) / l.limit.Window; n > 0 {
-			l.since, l.left = l.since.Add(n*l.limit.Window), burst
+		if past := now.Sub(l.since).Truncate(l.limit.Window); past > 0 {
+			l.since, l.left = l.since.Add(past), burst
 		}
 		wait = l.since.Add(l.limit.Window).Sub(now)
 	} else {

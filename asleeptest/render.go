@@ -232,7 +232,7 @@ func appendEpochs(b []byte, values []int8) []byte {
 			b = append(b, '-')
 			v = -v
 		}
-		b = append(b, '0'+byte(v))
+		b = append(b, '0'+byte(v)) //nolint:gosec // a stage is one digit
 	}
 	return append(b, ']')
 }

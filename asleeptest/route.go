@@ -91,8 +91,8 @@ func (o *operation) matchPath(path string) (value string, ok bool) {
 		return "", false
 	}
 	rest, ok = strings.CutSuffix(rest, after)
-	if !ok || rest == "" || strings.Contains(rest, "/") {
-		return "", false
+	if !ok || rest == "" || rest == "." || rest == ".." || strings.Contains(rest, "/") {
+		return "", false // dots are no id: they change the path
 	}
 	value, err := url.PathUnescape(rest)
 	return value, err == nil

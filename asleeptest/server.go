@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"sync"
@@ -36,6 +35,7 @@ type Server struct {
 
 	mu      sync.Mutex
 	running *http.Server
+	stopped chan struct{} // closed when running serves no more
 }
 
 // New returns a server without a listener: use its [Server.Transport] or
@@ -48,7 +48,7 @@ func New(config Config) *Server {
 		keys:    digests(config.APIKeys),
 		zones:   loadZones(config.Zones),
 		state:   newState(config.Seed),
-		faults:  &faults{rand: rand.New(rand.NewPCG(config.Seed, saltFaults))},
+		faults:  &faults{rand: random(config.Seed, saltFaults)},
 		journal: newJournal(config.LogSize),
 	}
 	s.limiter.set(config.RateLimit)
@@ -70,7 +70,11 @@ func (s *Server) Start() (string, error) {
 	}
 	s.running = s.HTTPServer()
 	s.URL = "http://" + l.Addr().String()
-	go func(srv *http.Server) { _ = srv.Serve(l) }(s.running) // ends with Close
+	s.stopped = make(chan struct{})
+	go func(srv *http.Server, stopped chan<- struct{}) {
+		defer close(stopped)
+		_ = srv.Serve(l) // until Close
+	}(s.running, s.stopped)
 	return s.URL, nil
 }
 
@@ -78,16 +82,18 @@ func (s *Server) Start() (string, error) {
 // one that was not started.
 func (s *Server) Close() error {
 	s.mu.Lock()
-	srv := s.running
+	srv, stopped := s.running, s.stopped
 	s.running = nil
 	s.mu.Unlock()
 	if srv == nil {
 		return nil
 	}
-	if err := srv.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
-		return err
+	err := srv.Close()
+	<-stopped
+	if errors.Is(err, net.ErrClosed) {
+		return nil
 	}
-	return nil
+	return err
 }
 
 // HTTPServer returns an http.Server that serves s on a listener of the

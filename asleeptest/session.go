@@ -129,6 +129,7 @@ func (r *recording) advance(now time.Time, analysis time.Duration) {
 		}
 	case asleep.SessionStateClosed:
 		r.complete, r.forced = now, true
+	case asleep.SessionStateComplete:
 	}
 }
 

@@ -21,7 +21,7 @@ type Violation struct {
 	Method  string    `json:"method"`
 	Path    string    `json:"path"`
 	Op      string    `json:"op,omitempty"`
-	Status  int       `json:"status"` // that answers it
+	Status  int       `json:"status"` // that it is answered with; 0: it is carried out all the same
 	Problem string    `json:"problem"`
 }
 
@@ -74,7 +74,7 @@ func check(op *operation, known bool, r *http.Request, body []byte, bodyErr erro
 	checkHeaders(op, r.Header, bad)
 	checkQuery(op, r.URL.RawQuery, bad)
 	checkBody(op, r.Header, body, bodyErr, bad)
-	if strings.HasSuffix(r.URL.Path, "/") {
+	if strings.HasSuffix(r.URL.EscapedPath(), "/") {
 		bad(0, "the session id is empty: this deletes all sessions of the user")
 	}
 	return out

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -100,26 +101,36 @@ func received(r *http.Request) *http.Request {
 // when the body has been read or closed, if the body takes time.
 func (x *exchange) response(r *http.Request) *http.Response {
 	a := x.answer
+	body := &replyBody{ctx: r.Context(), whole: a.body, rest: bytes.NewReader(a.body)}
+	if x.fault != nil && a.status != http.StatusNoContent {
+		body.damage(x.fault)
+	}
+	resp := newResponse(r, a, body)
+	if x.fault != nil && x.fault.Cut == CutChunked {
+		resp.ContentLength, resp.TransferEncoding = -1, []string{"chunked"}
+		resp.Header.Del("Content-Length")
+	}
+	if body.pause > 0 {
+		body.end = func() { x.end(true) }
+	} else {
+		x.end(true)
+	}
+	return resp
+}
+
+// newResponse is an answer as it arrives at a client.
+func newResponse(r *http.Request, a *answer, body io.ReadCloser) *http.Response {
 	resp := &http.Response{
 		Status: fmt.Sprintf("%d %s", a.status, http.StatusText(a.status)), StatusCode: a.status,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: a.header, ContentLength: int64(len(a.body)), Request: r,
+		Header: a.header, ContentLength: int64(len(a.body)), Body: body, Request: r,
 	}
-	body := &replyBody{ctx: r.Context(), whole: a.body, rest: bytes.NewReader(a.body)}
-	resp.Body = body
+	resp.Header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
 	if a.status == http.StatusNoContent {
-		resp.Body, resp.ContentLength = http.NoBody, 0
-	} else if f := x.fault; f != nil {
-		body.damage(f)
-		if f.Cut == CutChunked {
-			resp.ContentLength, resp.TransferEncoding = -1, []string{"chunked"}
-		}
-		if f.Drip > 0 {
-			body.end = func() { x.end(true) }
-			return resp
-		}
+		resp.ContentLength, resp.Body = 0, http.NoBody
+	} else {
+		resp.Header.Set("Content-Length", strconv.Itoa(len(a.body)))
 	}
-	x.end(true)
 	return resp
 }
 
@@ -199,9 +210,5 @@ func (b *replyBody) finish() {
 func (t transport) admin(r *http.Request) *http.Response {
 	a := newAnswer()
 	t.server.serveAdmin(a, received(r))
-	return (&http.Response{
-		Status: fmt.Sprintf("%d %s", a.status, http.StatusText(a.status)), StatusCode: a.status,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: a.header, ContentLength: int64(len(a.body)), Body: io.NopCloser(bytes.NewReader(a.body)), Request: r,
-	})
+	return newResponse(r, a, io.NopCloser(bytes.NewReader(a.body)))
 }

@@ -3,6 +3,7 @@ package asleeptest
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"strconv"
@@ -53,7 +54,7 @@ func parseMetadata(body []byte) (*asleep.UserMetadata, []validation) {
 	if err := dec.Decode(&request); err != nil {
 		return nil, invalid(err.Error())
 	}
-	if _, err := dec.Token(); err != io.EOF { //nolint:errorlint // Token gives it bare
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return nil, invalid("more than one JSON value")
 	}
 	if request == nil || request.Metadata == nil {

@@ -111,7 +111,7 @@ func (k *call) bounded(ctx context.Context) (context.Context, context.CancelFunc
 	switch s := &k.settings; {
 	case s.overall != nil:
 		limit = *s.overall
-	case s.noOverall:
+	case s.batch:
 		limit = 0
 	}
 	if limit <= 0 {
@@ -146,9 +146,6 @@ type answer struct {
 func (k *call) exchange(ctx context.Context, build builder) (*answer, error) {
 	k.capture(nil)
 	wire := &transport.Call{Op: k.name, Route: k.route}
-	if ctx.Err() != nil {
-		return nil, k.ended(ctx, wire)
-	}
 	k.limit(wire)
 	req, err := build()
 	if err != nil { // the arguments were checked: this is a builder's own complaint
@@ -161,7 +158,7 @@ func (k *call) exchange(ctx context.Context, build builder) (*answer, error) {
 	if id := k.settings.requestID; id != nil {
 		req.Header.Set("X-Request-Id", *id)
 	}
-	resp, err := k.client.doer.Do(req.WithContext(transport.WithCall(ctx, wire)))
+	resp, err := k.client.doer.Do(req.WithContext(transport.WithCall(ctx, wire))) //nolint:bodyclose // it is in memory
 	if err != nil {
 		return nil, k.unanswered(wire, err)
 	}
@@ -207,6 +204,7 @@ type overallTimeout struct{ after time.Duration }
 
 func (e *overallTimeout) Error() string { return fmt.Sprintf("call timed out after %v", e.after) }
 
+// Is matches the sentinels of a timeout.
 func (e *overallTimeout) Is(target error) bool {
 	return target == ErrOverallTimeout || target == ErrTimeout || target == context.DeadlineExceeded
 }

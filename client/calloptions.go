@@ -53,24 +53,16 @@ type callSettings struct {
 	requestID *string
 	raw       *Response
 
-	// noOverall lifts the client's own overall deadline, for calls that are
-	// part of something with a deadline of its own.
-	noOverall bool
-	// batch marks the call as one of many: it yields to interactive ones and
-	// waits where those would be refused.
+	// batch marks the call as one of many: the client's own overall deadline
+	// does not bound it, it yields to interactive calls, and it waits where
+	// those would be refused.
 	batch bool
-}
-
-// withinDeadline lifts the client's overall deadline from a call that is part of a
-// larger operation.
-func withinDeadline() CallOption {
-	return func(s *callSettings) { s.noOverall = true }
 }
 
 // inBatch marks a call as one of many: it has no overall deadline of its own,
 // yields to interactive calls and is patient.
 func inBatch() CallOption {
-	return func(s *callSettings) { s.noOverall, s.batch = true, true }
+	return func(s *callSettings) { s.batch = true }
 }
 
 func callSettingsOf(opts []CallOption) callSettings {

@@ -33,10 +33,14 @@ func decodeResult[T any](a *answer, parse func(raw string) (*T, error)) (*T, err
 
 // textOf is the body as a string, without a copy: nobody writes to a body that
 // was read.
-func textOf(body []byte) string { return unsafe.String(unsafe.SliceData(body), len(body)) }
+func textOf(body []byte) string {
+	return unsafe.String(unsafe.SliceData(body), len(body)) //nolint:gosec // the bytes stay as they are
+}
 
 // bytesOf is a string for a decoder that does not write.
-func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
+func bytesOf(s string) []byte {
+	return unsafe.Slice(unsafe.StringData(s), len(s)) //nolint:gosec // encoding/json writes to no input
+}
 
 // envelopeResult returns the JSON of the member result of an envelope, a part
 // of body. It judges the envelope alone: whether the result itself is good JSON

@@ -65,7 +65,7 @@ func (c *Client) Do(ctx context.Context, r Request, opts ...CallOption) (*Respon
 	if err != nil {
 		k.problem("body", "%v: give bytes of JSON, or a value that encoding/json accepts", err)
 	}
-	a, err := k.send(ctx, func() (*http.Request, error) { return k.request(r, body) })
+	a, err := k.send(ctx, func() (*http.Request, error) { return k.request(ctx, r, body) })
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +128,7 @@ func pathProblem(path string) string {
 }
 
 // request builds a checked request.
-func (k *call) request(r Request, body []byte) (*http.Request, error) {
+func (k *call) request(ctx context.Context, r Request, body []byte) (*http.Request, error) {
 	target := strings.TrimSuffix(k.client.server, "/") + r.Path
 	if query := r.Query.Encode(); query != "" {
 		target += "?" + query
@@ -137,7 +137,7 @@ func (k *call) request(r Request, body []byte) (*http.Request, error) {
 	if body != nil {
 		reader = bytes.NewReader(body)
 	}
-	req, err := http.NewRequest(r.Method, target, reader)
+	req, err := http.NewRequestWithContext(ctx, r.Method, target, reader)
 	if err != nil {
 		return nil, err
 	}

@@ -11,11 +11,17 @@ import (
 
 // The environment variables that [NewFromEnv] reads.
 const (
-	EnvAPIKey         = "ASLEEP_API_KEY"      // the key itself
-	EnvAPIKeyFile     = "ASLEEP_API_KEY_FILE" // or a file that holds it
-	EnvBaseURL        = "ASLEEP_BASE_URL"     // as WithBaseURL
-	EnvMaxConnections = "MAX_CONNECTIONS"     // as Pool.MaxConnections, 1 or more
-	EnvRequestTimeout = "REQUEST_TIMEOUT"     // as Timeouts.Attempt: seconds, or a duration such as 1m30s
+	// EnvAPIKey holds the API key.
+	EnvAPIKey = "ASLEEP_API_KEY" //nolint:gosec // a name, not a key
+	// EnvAPIKeyFile names a file that holds the API key, and a line break at most.
+	EnvAPIKeyFile = "ASLEEP_API_KEY_FILE" //nolint:gosec // a name, not a key
+	// EnvBaseURL is as [WithBaseURL].
+	EnvBaseURL = "ASLEEP_BASE_URL"
+	// EnvMaxConnections is as [Pool].MaxConnections: a whole number of 1 or more.
+	EnvMaxConnections = "MAX_CONNECTIONS"
+	// EnvRequestTimeout is as [Timeouts].Attempt: seconds such as 30, or a
+	// duration such as 1m30s. The whole call keeps its own timeout.
+	EnvRequestTimeout = "REQUEST_TIMEOUT"
 )
 
 // NewFromEnv makes a client of the environment: ASLEEP_API_KEY or
@@ -71,7 +77,7 @@ const maxKeyFile = 4 << 10
 
 // readLine returns what a file holds, without the line break at its end.
 func readLine(path string) (string, error) {
-	f, err := os.Open(path)
+	f, err := os.Open(path) //nolint:gosec // whoever sets the environment chooses the file
 	if err != nil {
 		return "", err
 	}

@@ -142,7 +142,7 @@ func (e *Error) reason() string {
 		switch {
 		case e.Detail == "":
 			return e.Err.Error()
-		case e.Err == ErrUnauthorized: // may be taken for another 401
+		case errors.Is(e.Err, ErrUnauthorized): // may be taken for another 401
 			return e.Detail + ": " + e.Err.Error()
 		}
 		return e.Detail
@@ -161,10 +161,10 @@ func (e *Error) Unwrap() error { return e.Err }
 func (e *Error) Is(target error) bool { return slices.Contains(e.kinds, target) }
 
 // Retryable reports whether the same call, made again later, may succeed and is
-// safe to make: rate limits, 408 and most of 5xx, lost answers, our own timeouts,
-// refusals on this side. It is false for a create that may have been processed, for what
-// only a change of the call, the key or the plan can help, and for the end of
-// the caller's context.
+// safe to make: rate limits, 408 and most of 5xx, lost answers, answers that are
+// no JSON, our own timeouts, refusals on this side. It is false for a create that
+// may have been processed, for what only a change of the call, the key or the
+// plan can help, and for the end of the caller's context.
 func Retryable(err error) bool {
 	e, ok := errors.AsType[*Error](err)
 	return ok && e.retryable

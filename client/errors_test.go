@@ -2,10 +2,12 @@ package client_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -58,6 +60,16 @@ func TestAnErrorQuotesAtMost2KiBOfAFailureAndNothingOfASuccess(t *testing.T) {
 	}
 }
 
+func TestOnlyTheBeginningOfAnOverLongFailureIsLookedInto(t *testing.T) {
+	t.Parallel()
+	c, _ := answering(t, 500, `{"detail":"`+strings.Repeat("x", 1<<20)+`"}`)
+	_, err := c.User(t.Context(), user)
+	wantSentinels(t, err, "unavailable")
+	if e, _ := errors.AsType[*client.Error](err); e.Detail != "" || !strings.HasPrefix(e.Body, `{"detail":"xxx`) {
+		t.Errorf("detail of %d bytes, body %.20s", len(e.Detail), e.Body)
+	}
+}
+
 func TestA200ThatIsNotWhatWasAskedForIsErrDecode(t *testing.T) {
 	t.Parallel()
 	bodies := map[string]string{
@@ -82,6 +94,7 @@ func TestA200ThatIsNotWhatWasAskedForIsErrDecode(t *testing.T) {
 		"wrong type inside": `{"detail":"OK","result":{"session":{"id":["s"]}}}`,
 		"byte-order mark":   "\ufeff" + `{"result":{"session":{"id":"s"}}}`,
 	}
+	noJSON := []string{"empty", "truncated", "truncated outside", "trailing", "not JSON", "HTML", "byte-order mark"}
 	for name, body := range bodies {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -94,7 +107,7 @@ func TestA200ThatIsNotWhatWasAskedForIsErrDecode(t *testing.T) {
 			wantSentinels(t, err, "decode")
 			_, err = c.AverageStats(t.Context(), user, date("2026-03-01"), date("2026-03-31"))
 			wantSentinels(t, err, "decode")
-			if e, _ := errors.AsType[*client.Error](err); e.Layer != client.LayerDecode || e.StatusCode != 200 || client.Retryable(err) {
+			if e, _ := errors.AsType[*client.Error](err); e.Layer != client.LayerDecode || e.StatusCode != http.StatusOK || client.Retryable(err) != slices.Contains(noJSON, name) {
 				t.Errorf("error %+v", e)
 			}
 			if *sent != 4 {
@@ -199,12 +212,29 @@ func TestErrorsMatchThroughEveryLayer(t *testing.T) {
 	if client.Retryable(err) {
 		t.Error("a create that may have worked is called retryable")
 	}
-	if client.ErrMaybeCreated != transport.ErrMaybeCreated || client.ErrBodyTooLarge != transport.ErrBodyTooLarge ||
-		client.ErrAttemptTimeout != transport.ErrAttemptTimeout || client.ErrTruncated != transport.ErrTruncated {
-		t.Error("a sentinel is not the pipeline's own")
+	for ours, theirs := range map[error]error{
+		client.ErrMaybeCreated: transport.ErrMaybeCreated, client.ErrBodyTooLarge: transport.ErrBodyTooLarge,
+		client.ErrAttemptTimeout: transport.ErrAttemptTimeout, client.ErrTruncated: transport.ErrTruncated,
+	} {
+		if !errors.Is(ours, theirs) {
+			t.Errorf("%v is not the pipeline's own", ours)
+		}
 	}
 	if client.Retryable(nil) || client.Retryable(io.EOF) || client.Retryable(context.Canceled) {
 		t.Error("an error from elsewhere is called retryable")
+	}
+}
+
+func TestARefusedCertificateIsNotRetryable(t *testing.T) {
+	t.Parallel()
+	wire := transport.RoundTripFunc(func(*http.Request) (*http.Response, error) {
+		return nil, &tls.CertificateVerificationError{Err: errors.New("unknown authority")}
+	})
+	c := newClient(t, client.WithHTTPClient(&http.Client{Transport: wire}))
+	_, err := c.User(t.Context(), user)
+	wantSentinels(t, err, "unavailable")
+	if e, _ := errors.AsType[*client.Error](err); client.Retryable(err) || e.Attempts != 1 {
+		t.Errorf("%+v", e)
 	}
 }
 

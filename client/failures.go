@@ -1,7 +1,6 @@
 package client
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -29,12 +28,6 @@ func (k *call) failure(wire *transport.Call, layer Layer, cause error) *Error {
 		e.kinds = append(e.kinds, ErrMaybeCreated)
 	}
 	return e
-}
-
-// ended is the error of a call whose context had ended before it began.
-func (k *call) ended(ctx context.Context, wire *transport.Call) error {
-	wire.Outcome.Class = transport.ClassCanceled
-	return k.unanswered(wire, context.Cause(ctx))
 }
 
 // unanswered is the error of a call that brought no complete answer.
@@ -76,20 +69,20 @@ func (a *answer) refused() error {
 	if e.Detail == "" {
 		e.Body = excerpt(redactor.text(string(looked), k.userID), maxExcerpt)
 	}
-	switch a.wire.Outcome.Class {
-	case transport.ClassRateLimited, transport.ClassTransient:
-		e.retryable = !a.wire.MaybeCreated
-	}
+	class := a.wire.Outcome.Class
+	e.retryable = (class == transport.ClassRateLimited || class == transport.ClassTransient) && !a.wire.MaybeCreated
 	return e
 }
 
-// undecodable is the error of a success that cannot be read. A create that was
-// answered so has been done.
+// undecodable is the error of a success that cannot be read. What is no JSON at
+// all, such as the page of a gateway or a body cut off, may be better later; JSON
+// of the wrong shape will not. A create that was answered so has been done.
 func (a *answer) undecodable(err error) error {
 	k := a.call
 	e := k.failure(a.wire, LayerDecode, k.client.redactor.err(err, k.userID))
 	e.StatusCode = a.StatusCode
 	e.kinds = append(e.kinds, ErrDecode)
+	e.retryable = errors.Is(err, errNoJSON) && k.operation != opCreateUser
 	if k.operation == opCreateUser {
 		e.kinds = append(e.kinds, ErrMaybeCreated)
 	}
@@ -116,7 +109,14 @@ func sentinelOf(class transport.Class, status int, detail string) error {
 		return ErrUnavailable
 	case transport.ClassOK: // 1xx or 304, which nobody asked for
 		return ErrDecode
+	default:
+		return sentinelOfStatus(status, detail)
 	}
+}
+
+// sentinelOfStatus says what an answer comes to whose status says enough, but for
+// the two kinds of 401.
+func sentinelOfStatus(status int, detail string) error {
 	switch status {
 	case http.StatusUnauthorized:
 		if aboutUser(detail) {

@@ -38,26 +38,26 @@ func mocked(t *testing.T, opts ...client.Option) (*client.Client, *httpmock.Mock
 	return newClient(t, opts...), mock
 }
 
-func newClient(t testing.TB, opts ...client.Option) *client.Client {
-	t.Helper()
+func newClient(tb testing.TB, opts ...client.Option) *client.Client {
+	tb.Helper()
 	c, err := client.New(secret, opts...)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { _ = c.Close() })
+	tb.Cleanup(func() { _ = c.Close() })
 	return c
 }
 
 // answering returns a client whose every request is answered so, and counts them.
-func answering(t testing.TB, status int, body string, opts ...client.Option) (*client.Client, *int) {
-	t.Helper()
+func answering(tb testing.TB, status int, body string, opts ...client.Option) (*client.Client, *int) {
+	tb.Helper()
 	n := new(int)
 	wire := transport.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
 		*n++
 		return response(req, status, body), nil
 	})
 	opts = append([]client.Option{client.WithHTTPClient(&http.Client{Transport: wire}), client.WithRetry(client.Retry{})}, opts...)
-	return newClient(t, opts...), n
+	return newClient(tb, opts...), n
 }
 
 // offline returns a client that fails the test if anything is sent.
@@ -74,11 +74,11 @@ func response(req *http.Request, status int, body string) *http.Response {
 	}
 }
 
-func fixture(t testing.TB, name string) string {
-	t.Helper()
+func fixture(tb testing.TB, name string) string {
+	tb.Helper()
 	b, err := os.ReadFile(filepath.Join("..", "testdata", "fixtures", name))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return string(b)
 }
@@ -172,6 +172,19 @@ func drop(w http.ResponseWriter, _ *http.Request) { raw(w, "") }
 
 // hang never answers.
 func hang(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+
+// after answers late, and not at all if nobody waits any more.
+func after(d time.Duration, step http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			step(w, r)
+		case <-r.Context().Done():
+		}
+	}
+}
 
 // truncated announces more than it sends.
 func truncated(w http.ResponseWriter, _ *http.Request) {

@@ -3,14 +3,19 @@ package client_test
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/asleep-sdk/asleep/client"
+	"github.com/asleep-sdk/asleep/internal/transport"
 )
 
 func TestNewReportsEveryProblemAtOnce(t *testing.T) {
@@ -186,5 +191,99 @@ func TestTheEnvironmentConfiguresAndOptionsWin(t *testing.T) {
 	c, err = client.NewFromEnv(client.WithBaseURL("https://option.test"), client.WithHTTPClient(new(http.Client)))
 	if err != nil || c.String() != "asleep client for option.test" {
 		t.Errorf("%v, %v", c, err)
+	}
+}
+
+// attemptTimeout returns the timeout that an attempt of a client has.
+func attemptTimeout(t *testing.T, timeout time.Duration, build func(...client.Option) (*client.Client, error), opts ...client.Option) (left time.Duration) {
+	t.Helper()
+	wire := transport.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
+		if deadline, ok := req.Context().Deadline(); ok {
+			left = time.Until(deadline).Round(time.Second)
+		}
+		return response(req, 204, ""), nil
+	})
+	c, err := build(append(opts, client.WithHTTPClient(&http.Client{Transport: wire, Timeout: timeout}))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.DeleteUser(t.Context(), user); err != nil {
+		t.Error(err)
+	}
+	return left
+}
+
+func TestTheTimeoutOfAnAttemptIsTheMostExplicitOne(t *testing.T) {
+	setEnv(t, map[string]string{client.EnvAPIKey: secret, client.EnvRequestTimeout: "1m1s"})
+	direct := func(opts ...client.Option) (*client.Client, error) { return client.New(secret, opts...) }
+	own := client.WithTimeouts(client.Timeouts{Attempt: 7 * time.Second})
+	for _, test := range []struct {
+		name string
+		got  time.Duration
+		want time.Duration
+	}{
+		{"default", attemptTimeout(t, 0, direct), 10 * time.Second},
+		{"the HTTP client's", attemptTimeout(t, 4*time.Second, direct), 4 * time.Second},
+		{"the option's", attemptTimeout(t, 4*time.Second, direct, own), 7 * time.Second},
+		{"off, so the HTTP client's is not used", attemptTimeout(t, 4*time.Second, direct, client.WithTimeouts(client.Timeouts{})), 0},
+		{"the environment's", attemptTimeout(t, 0, client.NewFromEnv), 61 * time.Second},
+		{"the HTTP client's over the environment's", attemptTimeout(t, 4*time.Second, client.NewFromEnv), 4 * time.Second},
+		{"the option's over the environment's", attemptTimeout(t, 0, client.NewFromEnv, own), 7 * time.Second},
+	} {
+		if test.got != test.want {
+			t.Errorf("%s: %v, want %v", test.name, test.got, test.want)
+		}
+	}
+}
+
+// connections returns how many connections 12 calls at once open.
+func connections(t *testing.T, build func(base string) (*client.Client, error)) int {
+	t.Helper()
+	var mu sync.Mutex
+	opened := 0
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		mu.Lock()
+		defer mu.Unlock()
+		if state == http.StateNew {
+			opened++
+		}
+	}
+	server.Start()
+	defer server.Close()
+	c, err := build(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	var wg sync.WaitGroup
+	for range 12 {
+		wg.Go(func() {
+			if err := c.DeleteUser(t.Context(), user); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	mu.Lock()
+	defer mu.Unlock()
+	return opened
+}
+
+func TestConnectionsAreLimitedByOptionAndEnvironment(t *testing.T) {
+	for limit := 1; limit <= 3; limit++ {
+		n := connections(t, func(base string) (*client.Client, error) {
+			return client.New(secret, client.WithBaseURL(base), client.WithPool(client.Pool{MaxConnections: limit}))
+		})
+		if n > limit {
+			t.Errorf("%d connections, want %d at most", n, limit)
+		}
+		setEnv(t, map[string]string{client.EnvAPIKey: secret, client.EnvMaxConnections: strconv.Itoa(limit)})
+		n = connections(t, func(base string) (*client.Client, error) { return client.NewFromEnv(client.WithBaseURL(base)) })
+		if n > limit {
+			t.Errorf("%d connections, want %d at most", n, limit)
+		}
 	}
 }

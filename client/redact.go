@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"net/url"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -17,16 +18,29 @@ type redactor struct {
 
 const hidden = "[redacted]"
 
-// text returns s without the key and, where it stands as a word of its own,
-// without the user id, which is replaced by a short hash.
+// shortID is the length in bytes below which an id may well be part of a word,
+// and is only replaced where it stands alone.
+const shortID = 8
+
+// text returns s without the key and without the user id, plain or escaped, in
+// whose place a short hash stands.
 func (r redactor) text(s, userID string) string {
 	if key := r.key(); strings.Contains(s, key) {
 		s = strings.ReplaceAll(s, key, hidden)
 	}
-	if userID == "" || !strings.Contains(s, userID) {
+	if userID == "" {
 		return s
 	}
-	return replaceWord(s, userID, hashOf(userID))
+	for _, form := range []string{userID, url.PathEscape(userID)} {
+		switch {
+		case !strings.Contains(s, form):
+		case len(form) < shortID:
+			s = replaceWord(s, form, hashOf(userID))
+		default:
+			s = strings.ReplaceAll(s, form, hashOf(userID))
+		}
+	}
+	return s
 }
 
 // err returns err, or one that reads without key and user id but still matches
@@ -34,7 +48,7 @@ func (r redactor) text(s, userID string) string {
 func (r redactor) err(err error, userID string) error {
 	text := err.Error()
 	if clean := r.text(text, userID); clean != text {
-		return &cleanError{text: clean, err: err}
+		return &cleanError{text: clean, err: func() error { return err }}
 	}
 	return err
 }
@@ -42,12 +56,16 @@ func (r redactor) err(err error, userID string) error {
 // cleanError hides the text of an error; Unwrap does not hand out what is inside.
 type cleanError struct {
 	text string
-	err  error
+	err  func() error // a closure, which no formatter looks into
 }
 
-func (e *cleanError) Error() string        { return e.text }
-func (e *cleanError) Is(target error) bool { return errors.Is(e.err, target) }
-func (e *cleanError) As(target any) bool   { return errors.As(e.err, target) }
+func (e *cleanError) Error() string { return e.text }
+
+// Is matches what the hidden error matches.
+func (e *cleanError) Is(target error) bool { return errors.Is(e.err(), target) }
+
+// As finds what the hidden error holds.
+func (e *cleanError) As(target any) bool { return errors.As(e.err(), target) }
 
 // hashOf names a user id without telling it.
 func hashOf(userID string) string {
@@ -55,25 +73,25 @@ func hashOf(userID string) string {
 	return "user:" + hex.EncodeToString(sum[:6])
 }
 
-// replaceWord replaces old where neither neighbour is a letter or a digit, so that a
+// replaceWord replaces word where neither neighbour is a letter or a digit, so that a
 // short id does not tear words apart.
-func replaceWord(s, old, new string) string {
+func replaceWord(s, word, by string) string {
 	var b strings.Builder
 	for {
-		i := strings.Index(s, old)
+		i := strings.Index(s, word)
 		if i < 0 {
 			b.WriteString(s)
 			return b.String()
 		}
 		before, _ := utf8.DecodeLastRuneInString(s[:i])
-		after, _ := utf8.DecodeRuneInString(s[i+len(old):])
+		after, _ := utf8.DecodeRuneInString(s[i+len(word):])
 		b.WriteString(s[:i])
 		if inWord(before) || inWord(after) {
-			b.WriteString(old)
+			b.WriteString(word)
 		} else {
-			b.WriteString(new)
+			b.WriteString(by)
 		}
-		s = s[i+len(old):]
+		s = s[i+len(word):]
 	}
 }
 

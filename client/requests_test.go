@@ -37,8 +37,6 @@ type shape struct {
 // ownHeaders are those a call sets for itself.
 var ownHeaders = []string{"X-User-Id", "Timezone", "Content-Type", "Idempotency-Key", "X-Idempotency-Key", "Authorization", "Cookie"}
 
-func ptr[T any](v T) *T { return &v }
-
 var shapes = []shape{
 	{
 		name: "createUser without metadata", method: "POST", url: "https://api.asleep.ai/ai/v1/users",
@@ -49,7 +47,7 @@ var shapes = []shape{
 		name: "createUser with metadata", method: "POST", url: "https://api.asleep.ai/ai/v1/users",
 		call: func(ctx context.Context, c *client.Client) error {
 			_, err := c.CreateUser(ctx, &asleep.UserMetadata{
-				BirthYear: ptr[asleep.Int](1988), Gender: asleep.GenderNonBinary, Weight: ptr(70.5),
+				BirthYear: new(asleep.Int(1988)), Gender: asleep.GenderNonBinary, Weight: new(70.5),
 			})
 			return err
 		},
@@ -263,7 +261,7 @@ func TestCallOptionsReachTheWire(t *testing.T) {
 	if err == nil || mock.GetTotalCallCount() != 1 {
 		t.Errorf("error %v after %d requests, want one failure", err, mock.GetTotalCallCount())
 	}
-	if raw.StatusCode != 503 || string(raw.Body) != "down" || raw.Header.Get("X-Upstream") != "yes" {
+	if raw.StatusCode != http.StatusServiceUnavailable || string(raw.Body) != "down" || raw.Header.Get("X-Upstream") != "yes" {
 		t.Errorf("raw answer %+v", raw)
 	}
 }

@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/asleep-sdk/asleep"
@@ -38,7 +37,7 @@ func (c *Client) Summary(ctx context.Context, userID string, opts ...CallOption)
 	}
 	ctx, cancel := list.bounded(ctx)
 	defer cancel()
-	stats := c.newCall(opAverageStats, append(slices.Clip(opts), withinDeadline()))
+	stats := c.newCall(opAverageStats, opts)
 	stats.checkUser(userID)
 
 	zone := time.UTC

@@ -133,6 +133,16 @@ func leaves(err error) []error {
 	return all
 }
 
+// note tells on stderr what was done: a person in a sentence, a program that
+// reads the log with the attributes.
+func (a *app) note(ctx context.Context, text string, attributes ...any) {
+	if a.json {
+		a.log.InfoContext(ctx, text, attributes...) //nolint:sloglint // the text is the message
+		return
+	}
+	_, _ = io.WriteString(a.Err, "asleep: "+text+"\n")
+}
+
 // complain tells a person, or a program that reads the log, what went wrong.
 func (a *app) complain(ctx context.Context, err error, code ExitCode) {
 	if err == nil {

@@ -19,14 +19,15 @@ type checked[T any] struct {
 	target *T
 	kind   string // what help calls the value
 	parse  func(string) (T, error)
+	words  []string // the only texts there are, if so
 	text   string
 	err    error
 }
 
 // addChecked defines a flag. Errors of parse quote the text and say what to give
 // instead. The value that target has is the default.
-func addChecked[T any](flags *pflag.FlagSet, target *T, name, short, kind, usage, def string, parse func(string) (T, error)) {
-	flags.VarP(&checked[T]{target: target, kind: kind, parse: parse, text: def}, name, short, usage)
+func addChecked[T any](flags *pflag.FlagSet, target *T, name, kind, usage, def string, parse func(string) (T, error)) {
+	flags.Var(&checked[T]{target: target, kind: kind, parse: parse, text: def}, name, usage)
 }
 
 // Set implements pflag.Value. It does not fail.
@@ -46,9 +47,11 @@ func (c *checked[T]) Type() string { return c.kind }
 
 func (c *checked[T]) problem() error { return c.err }
 
+func (c *checked[T]) choices() []string { return c.words }
+
 // addDate defines a flag for a date; the zero Date is none.
 func addDate(flags *pflag.FlagSet, target *asleep.Date, name, usage string) {
-	addChecked(flags, target, name, "", "DATE", usage, "", func(text string) (asleep.Date, error) {
+	addChecked(flags, target, name, "DATE", usage, "", func(text string) (asleep.Date, error) {
 		d, err := asleep.ParseDate(strings.TrimSpace(text))
 		if err != nil {
 			return d, fmt.Errorf("%s is not a date: give YYYY-MM-DD, such as 2026-03-14", config.Quote(text))
@@ -59,7 +62,7 @@ func addDate(flags *pflag.FlagSet, target *asleep.Date, name, usage string) {
 
 // addInt defines a flag for a whole number from least to most.
 func addInt(flags *pflag.FlagSet, target *int, name, kind, usage string, least, most int) {
-	addChecked(flags, target, name, "", kind, usage, strconv.Itoa(*target), func(text string) (int, error) {
+	addChecked(flags, target, name, kind, usage, strconv.Itoa(*target), func(text string) (int, error) {
 		return config.Int(text, least, most)
 	})
 }
@@ -67,7 +70,7 @@ func addInt(flags *pflag.FlagSet, target *int, name, kind, usage string, least, 
 // addNumber defines a flag for a number from least to most; most may be infinite.
 func addNumber(flags *pflag.FlagSet, target *float64, name, kind, usage string, least, most float64) {
 	def := strconv.FormatFloat(*target, 'g', -1, 64)
-	addChecked(flags, target, name, "", kind, usage, def, func(text string) (float64, error) {
+	addChecked(flags, target, name, kind, usage, def, func(text string) (float64, error) {
 		v, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
 		switch {
 		case err == nil && v >= least && v <= most && !math.IsInf(v, 0):
@@ -85,12 +88,12 @@ func addDuration(flags *pflag.FlagSet, target *time.Duration, name, usage string
 	if *target > 0 {
 		def = target.String()
 	}
-	addChecked(flags, target, name, "", "DURATION", usage, def, config.Duration)
+	addChecked(flags, target, name, "DURATION", usage, def, config.Duration)
 }
 
 // addZone defines a flag for a timezone; empty is none.
 func addZone(flags *pflag.FlagSet, target *string, name, usage string) {
-	addChecked(flags, target, name, "", "ZONE", usage, "", func(text string) (string, error) {
+	addChecked(flags, target, name, "ZONE", usage, "", func(text string) (string, error) {
 		if _, err := loadZone(text); err != nil {
 			return "", fmt.Errorf("%s is not a timezone: give an IANA name, such as Asia/Seoul", config.Quote(text))
 		}
@@ -113,14 +116,15 @@ func addChoice[T ~string](flags *pflag.FlagSet, target *T, name, short, kind, us
 	for i, w := range words {
 		texts[i] = string(w)
 	}
-	addChecked(flags, target, name, short, kind, usage+": "+strings.Join(texts, ", "), string(*target), func(text string) (T, error) {
+	value := &checked[T]{target: target, kind: kind, words: texts, text: string(*target), parse: func(text string) (T, error) {
 		word, err := config.Choice(text, texts...)
 		return T(word), err
-	})
+	}}
+	flags.VarP(value, name, short, usage+": "+strings.Join(texts, ", "))
 }
 
 // addBool defines a flag that is true when it is given.
 func addBool(flags *pflag.FlagSet, target *bool, name, usage string) {
-	addChecked(flags, target, name, "", "bool", usage, "false", config.Bool)
+	addChecked(flags, target, name, "bool", usage, "false", config.Bool)
 	flags.Lookup(name).NoOptDefVal = "true"
 }

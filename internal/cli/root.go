@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 const rootLong = `asleep reads sleep sessions from the Asleep API, one user or thousands, and
@@ -49,6 +50,8 @@ func newRootCommand(a *app) *cobra.Command {
 	flags.String("env-file", "", "file of settings, read after the environment (default .env)")
 	flags.String("log-level", "", "debug, info, warn or error; also LOG_LEVEL (default info)")
 	flags.String("log-format", "", "text or json, of what goes to stderr; also LOG_FORMAT (default text)")
+	root.Version = thisBuild().String()
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetUsageTemplate(usageTemplate)
 	root.SetHelpTemplate(helpTemplate)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
@@ -57,11 +60,29 @@ func newRootCommand(a *app) *cobra.Command {
 	root.AddGroup(&cobra.Group{ID: "data", Title: "Data:"}, &cobra.Group{ID: "tools", Title: "Tools:"})
 	root.AddCommand(
 		newUsersCommand(a),
+		newSessionsCommand(a),
+		newStatsCommand(a),
+		newFakeCommand(a),
+		newConfigCommand(a),
 		newVersionCommand(a),
+		newFormatsTopic(),
 	)
 	root.SetHelpCommandGroupID("tools")
 	root.SetCompletionCommandGroupID("tools")
+	completeChoices(root)
 	return root
+}
+
+// completeChoices lets the shell complete the words of flags that have some.
+func completeChoices(cmd *cobra.Command) {
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if c, ok := f.Value.(interface{ choices() []string }); ok && len(c.choices()) > 0 {
+			_ = cmd.RegisterFlagCompletionFunc(f.Name, cobra.FixedCompletions(c.choices(), cobra.ShellCompDirectiveNoFileComp)) // once a flag
+		}
+	})
+	for _, sub := range cmd.Commands() {
+		completeChoices(sub)
+	}
 }
 
 // needSubcommand is the run of a command that only groups others.
@@ -75,6 +96,7 @@ func (a *app) needSubcommand(cmd *cobra.Command, args []string) error {
 		return exitWith(ExitUsage, errors.New("a command is missing: choose one of those above"))
 	}
 	text := fmt.Sprintf("%q is no command of %q", args[0], cmd.CommandPath())
+	cmd.SuggestionsMinimumDistance = 2
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		text += fmt.Sprintf(": did you mean %q", near[0])
 	}
@@ -98,6 +120,10 @@ Examples:
 
 Commands:{{range $cmds}}{{if and (eq .GroupID "") (or .IsAvailableCommand (eq .Name "help"))}}
   {{rpad .Name .NamePadding}} {{.Short}}{{end}}{{end}}{{end}}{{end}}
+{{- if .HasHelpSubCommands}}
+
+Topics:{{range .Commands}}{{if .IsAdditionalHelpTopicCommand}}
+  {{rpad .Name .NamePadding}} {{.Short}}{{end}}{{end}}{{end}}
 {{- if .HasAvailableLocalFlags}}
 
 Flags:

@@ -11,6 +11,6 @@ func newUsersCommand(a *app) *cobra.Command {
 		RunE:    a.needSubcommand,
 		Args:    cobra.ArbitraryArgs,
 	}
-	cmd.AddCommand(newUsersGetCommand(a))
+	cmd.AddCommand(newUsersGetCommand(a), newUsersCreateCommand(a), newUsersDeleteCommand(a))
 	return cmd
 }
