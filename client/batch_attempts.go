@@ -22,9 +22,23 @@ func watchBatches(next http.RoundTripper) http.RoundTripper {
 		}
 		wire := transport.CallFrom(ctx)
 		before := wire.Attempts
+		b.launched = false
+		b.run.tally.queue()
 		resp, err := next.RoundTrip(req)
 		b.attempted(transport.OutcomeOf(resp, err), wire.Attempts-before)
 		return resp, err
+	})
+}
+
+// watchWire is the innermost policy: it tells the batch that nothing on this side
+// holds a request back any more.
+func watchWire(next http.RoundTripper) http.RoundTripper {
+	return transport.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
+		if b, ok := req.Context().Value(batchCallKey{}).(*batchCall); ok {
+			b.launched = true
+			b.run.tally.launch()
+		}
+		return next.RoundTrip(req)
 	})
 }
 
@@ -32,7 +46,7 @@ func watchBatches(next http.RoundTripper) http.RoundTripper {
 func (b *batchCall) attempted(o transport.Outcome, sent int) {
 	r := b.run
 	b.attempts += sent
-	r.tally.attempted(sent, b.attempts, o)
+	r.tally.attempted(b.launched, sent, b.attempts, o)
 	switch o.Class {
 	case transport.ClassQuotaExceeded:
 		r.halt(ErrQuotaExceeded, nil)

@@ -12,11 +12,14 @@ type batchCall struct {
 	run      *batchRun
 	op       batchOp
 	index    int64 // position of the user
+	first    bool  // of its user: not begun any more after a stop
 	attempts int   // requests of the round under way
+	launched bool  // the last of them left this side
+	cleared  bool  // a control shows that the service is well
 
 	// The gate's.
 	ready    chan struct{}
-	mark     uint64 // successes of its kind when it was let out
+	turn     uint64 // when it was let out: the n-th of the batch
 	probe    bool   // it was let out while the service was out
 	misses   int    // rounds failed while nobody else succeeded
 	troubled bool
@@ -38,6 +41,11 @@ func (b *batchCall) do(ctx context.Context, entered bool, once func(context.Cont
 			return calls, attempts, errBatchOver
 		}
 		entered = false
+		if b.first && calls == 0 && b.run.stopped() {
+			g.leave(b)
+			return calls, attempts, errBatchOver
+		}
+		b.cleared = false
 		if b.probe && b.misses > 0 && !b.control(ctx) {
 			g.leave(b)
 			continue

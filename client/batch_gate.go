@@ -38,15 +38,16 @@ type gate struct {
 	free    int
 	lanes   [batchOps]lane
 	waiting []*batchCall
+	turns   uint64      // calls let out so far
 	timer   *time.Timer // lets calls out when a hold ends
 	closed  bool
 }
 
 // lane is the health of one kind of call.
 type lane struct {
-	limit     int // most calls in flight: slots when all is well
-	flying    int
-	successes uint64
+	limit  int // most calls in flight: slots when all is well
+	flying int
+	newest uint64 // turn of the newest call that succeeded
 
 	out    bool      // nothing succeeds: one probe at a time
 	misses int       // failed probes, refusals in a row
@@ -103,7 +104,8 @@ func (g *gate) grant() {
 		l := &g.lanes[b.op]
 		g.free--
 		l.flying++
-		b.mark, b.probe = l.successes, l.out
+		g.turns++
+		b.turn, b.probe = g.turns, l.out
 		close(b.ready)
 	}
 	g.wake(now)
@@ -171,7 +173,7 @@ func (g *gate) good(b *batchCall) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	l := &g.lanes[b.op]
-	l.successes++
+	l.newest = max(l.newest, b.turn)
 	l.misses = 0
 	l.calm()
 	if l.out {
@@ -185,21 +187,27 @@ func (g *gate) good(b *batchCall) {
 	g.grant()
 }
 
-// bad: b failed, for reasons that may be the service's or its user's own. It
-// reports whether others of its kind succeeded meanwhile, which makes it the
-// user's.
+// bad: b failed, for reasons that may be the service's or its user's own. It is the
+// user's if a call of the kind succeeded that was let out later, or a control
+// did: alone is true. One let out earlier proves nothing: when a service goes
+// away, what it answered just before is still coming in.
 func (g *gate) bad(b *batchCall, cause error) (alone bool) {
 	g.trouble(b, cause)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	l := &g.lanes[b.op]
-	if l.successes != b.mark {
+	if b.cleared || l.newest > b.turn {
 		b.misses = 0
 		return true
 	}
 	b.misses++
+	if !l.out {
+		for op := range g.lanes { // careful with the others: one call to see how they are, then a ramp
+			g.lanes[op].limit = 1
+		}
+	}
 	if !l.out || b.probe {
-		l.out, l.limit = true, 1
+		l.out = true
 		l.misses++
 		l.hold, l.why = time.Now().Add(probeWait(l.misses)), WaitOutage
 	}

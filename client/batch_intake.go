@@ -37,7 +37,7 @@ func (in *intake) fresh(users iter.Seq2[string, error]) iter.Seq2[batchUserID, e
 		var open []batchUserID // not done, before the end of the token
 		for id, err := range users {
 			if err != nil {
-				yield(batchUserID{}, fmt.Errorf("%w: %w", ErrBatchInput, err))
+				yield(batchUserID{}, &inputError{err})
 				return
 			}
 			u := batchUserID{in.next, id}
@@ -89,6 +89,12 @@ func (in *intake) verify(u batchUserID, open []batchUserID) []batchUserID {
 	in.known(u.id)
 	return open
 }
+
+// inputError is an error that the sequence of users yielded.
+type inputError struct{ err error }
+
+func (e *inputError) Error() string   { return "asleep: " + ErrBatchInput.Error() + ": " + e.err.Error() }
+func (e *inputError) Unwrap() []error { return []error{ErrBatchInput, e.err} }
 
 func (in *intake) changed(problem string) error {
 	return &ResumeError{Err: ErrResumeInput, Problem: problem + ": give the input of the first run, unchanged in its beginning, or start over"}

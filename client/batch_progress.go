@@ -16,7 +16,7 @@ const (
 	WaitNothing    Wait = ""            // it is not waiting
 	WaitOutage     Wait = "outage"      // the service is out: probing
 	WaitRetryAfter Wait = "retry_after" // the service asked for a pause
-	WaitLocal      Wait = "local"       // a policy on this side refused: throttle, bulkhead, breaker, budget
+	WaitLocal      Wait = "local"       // a policy on this side: throttle, bulkhead, breaker, budget
 	WaitInput      Wait = "input"       // the sequence of users
 	WaitConsumer   Wait = "consumer"    // the loop over the results
 )
@@ -40,6 +40,9 @@ type BatchProgress struct {
 	// Retries those of them that were not the first of their call, RateLimited
 	// those that were answered by a rate limit.
 	Calls, Attempts, Retries, RateLimited int64
+	// InFlight requests wait for an answer, Queued ones are held back on this
+	// side, by the throttle or the bulkhead.
+	InFlight, Queued int64
 	// Rate is the number of requests a second over the last 10 s.
 	Rate float64
 	// Elapsed is the time since the batch began.
@@ -86,10 +89,20 @@ func newTally(total, failedBefore int64) *tally {
 	return &tally{start: time.Now(), counts: BatchProgress{Total: total, ResumedFailed: failedBefore}}
 }
 
-// attempted counts an attempt; n is its number within the call.
-func (t *tally) attempted(sent, n int, o transport.Outcome) {
+// queue and launch: a request is on its way through the policies, and leaves.
+func (t *tally) queue()  { t.change(func(p *BatchProgress) { p.Queued++ }) }
+func (t *tally) launch() { t.change(func(p *BatchProgress) { p.Queued--; p.InFlight++ }) }
+
+// attempted counts an attempt that launched is or was refused; n is its number
+// within the call.
+func (t *tally) attempted(launched bool, sent, n int, o transport.Outcome) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if launched {
+		t.counts.InFlight--
+	} else {
+		t.counts.Queued--
+	}
 	t.counts.Attempts += int64(sent)
 	if n > 1 {
 		t.counts.Retries += int64(sent)
@@ -178,6 +191,8 @@ func (t *tally) wait(p *BatchProgress, now time.Time) {
 	case p.Waiting != WaitNothing:
 	case now.Before(t.quiet):
 		p.Waiting, p.Until, p.Cause = WaitRetryAfter, t.quiet, ErrRateLimited
+	case p.Queued > 0 && p.Queued >= p.InFlight:
+		p.Waiting = WaitLocal
 	case p.InHand == 0:
 		p.Waiting = WaitInput
 	case t.yield == p.InHand:

@@ -146,13 +146,18 @@ func isFailure(err error) bool {
 
 // drain ends the batch softly: no user is started any more, those in hand may
 // finish.
-func (r *batchRun) drain(reason, err error) {
+func (r *batchRun) drain(reason error) {
+	r.give(reason, nil)
+	r.stop()
+}
+
+// give is the reason why a batch cannot end well, unless there is one already.
+func (r *batchRun) give(reason, err error) {
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.reason == nil {
 		r.reason, r.err, r.soft = reason, err, true
 	}
-	r.mu.Unlock()
-	r.stop()
 }
 
 // stop lets no further user start.
@@ -186,9 +191,9 @@ func (r *batchRun) watchStop() {
 	}
 	select {
 	case <-r.options.Stop:
-		r.drain(ErrStopRequested, nil)
+		r.drain(ErrStopRequested)
 	case <-after:
-		r.drain(ErrMaxDuration, nil)
+		r.drain(ErrMaxDuration)
 	case <-r.stopping:
 	case <-r.ctx.Done():
 		r.stop()

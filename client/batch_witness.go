@@ -11,52 +11,69 @@ import (
 // who is in trouble: when nobody else is asked for, repeating one of them decides.
 type witness struct {
 	mu            sync.Mutex
-	user          string // who was listed, or is done according to the token
-	owner, report string // a session that was read, and whose it is
+	before        string // a user done in an earlier run
+	listed        string // a user listed in this one
+	owner, report string // a session read in this one, and whose it is
 }
 
 func (w *witness) done(user string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.user = user
+	w.before = user
 }
 
-func (w *witness) read(owner, session string) {
+func (w *witness) list(user string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.owner, w.report = owner, session
+	w.listed = user
 }
 
-func (w *witness) ask() (user, owner, report string) {
+func (w *witness) read(owner, report string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.user, w.owner, w.report
+	w.owner, w.report = owner, report
 }
 
 // control repeats a call that worked before, in the slot of b. It reports false
 // if that fails too: the service is out, and there is no use in b. Without such
 // a call it knows nothing.
 func (b *batchCall) control(ctx context.Context) bool {
-	user, owner, report := b.run.witness.ask()
-	if b.op == batchReport && report == "" && checkID(user) == "" {
-		owner, report = user, b.anySession(ctx, user)
-	}
-	route, query := "/data/v1/sessions", url.Values{"limit": {"1"}}
-	if b.op == batchReport {
-		user, query, route = owner, nil, "/data/v3/sessions/"+url.PathEscape(report)
-	}
-	if checkID(user) != "" || b.op == batchReport && checkID(report) != "" {
+	r, ok := b.witnessed(ctx)
+	if !ok {
 		return true
 	}
 	err := b.round(ctx, func(ctx context.Context) error {
-		answer, err := b.run.client.Do(ctx, Request{Method: http.MethodGet, Path: route, Query: query, UserID: user}, b.run.opts...)
+		answer, err := b.run.client.Do(ctx, r, b.run.opts...) // nothing that is kept on this side can answer it
 		if err != nil {
 			return err
 		}
 		return answer.Result(&struct{}{})
 	})
 	again, _ := b.judge(ctx, err)
-	return !again
+	b.cleared = !again
+	return b.cleared
+}
+
+// witnessed returns a call of the kind of b that is known to have worked.
+func (b *batchCall) witnessed(ctx context.Context) (Request, bool) {
+	w := &b.run.witness
+	w.mu.Lock()
+	before, listed, owner, report := w.before, w.listed, w.owner, w.report
+	w.mu.Unlock()
+	if b.op == batchList {
+		if listed == "" {
+			listed = before
+		}
+		return Request{
+			Method: http.MethodGet, Path: opListSessions.route, Query: url.Values{"limit": {"1"}}, UserID: listed,
+		}, checkID(listed) == ""
+	}
+	if report == "" && checkID(before) == "" {
+		owner, report = before, b.anySession(ctx, before)
+	}
+	return Request{
+		Method: http.MethodGet, Path: "/data/v3/sessions/" + url.PathEscape(report), UserID: owner,
+	}, checkID(report) == ""
 }
 
 // anySession returns the id of a session of a user, "" if there is none to be

@@ -69,11 +69,14 @@ func (r *batchRun) admit(index int64, chain idChain) bool {
 }
 
 func (r *batchRun) refuseInput(err error) {
-	if _, changed := errors.AsType[*ResumeError](err); changed {
-		r.halt(err, nil)
-		return
+	broken, ok := errors.AsType[*inputError](err)
+	switch {
+	case ok:
+		// What was read before counts: those users are finished, without a bound.
+		r.give(ErrBatchInput, broken.err)
+	case !r.stopped(): // else the input may have ended because the batch does
+		r.halt(err, nil) // the token does not fit
 	}
-	r.drain(ErrBatchInput, err)
 }
 
 func (r *batchRun) mark(flag *bool) {
@@ -140,12 +143,7 @@ type userWork struct {
 	err   error // of the reports, the first one
 }
 
-// call makes a call and counts it.
-func (w *userWork) call(op batchOp, once func(context.Context) error) error {
-	c := &batchCall{run: w.batchRun, op: op, index: w.batch.Index}
-	return w.finish(c, false, once)
-}
-
+// finish makes a call and counts it.
 func (w *userWork) finish(c *batchCall, entered bool, once func(context.Context) error) error {
 	calls, attempts, err := c.do(w.ctx, entered, once)
 	w.mu.Lock()
@@ -161,7 +159,8 @@ func (w *userWork) list() ([]asleep.SessionSummary, error) {
 	k.checkUser(w.batch.User)
 	sessions := []asleep.SessionSummary{}
 	for p := newPager(k, w.query); p.more; {
-		err := w.call(batchList, func(ctx context.Context) error {
+		c := &batchCall{run: w.batchRun, op: batchList, index: w.batch.Index, first: w.batch.Calls == 0}
+		err := w.finish(c, false, func(ctx context.Context) error {
 			fresh, err := p.next(ctx)
 			sessions = append(sessions, fresh...)
 			return err
@@ -169,7 +168,7 @@ func (w *userWork) list() ([]asleep.SessionSummary, error) {
 		if err != nil {
 			return nil, err
 		}
-		w.witness.done(w.batch.User)
+		w.witness.list(w.batch.User)
 	}
 	return sessions, nil
 }
