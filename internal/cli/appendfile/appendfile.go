@@ -24,16 +24,16 @@ const (
 
 // File is a file that grows by groups of lines.
 type File struct {
-	w       io.Writer
-	opened  *os.File // by Open
-	f       *os.File // the same; nil: cannot be cut
-	path    string
-	created bool // by Open
-	begun   bool // the file has been cut at size
-	size    int64
-	buf     []byte
-	whole   int // bytes of buf that are whole groups
-	err     error
+	w      io.Writer
+	opened *os.File // by Open
+	f      *os.File // the same; nil: cannot be cut
+	path   string
+	ours   bool // may be removed when it is empty
+	begun  bool // the file has been cut at size
+	size   int64
+	buf    []byte
+	whole  int // bytes of buf that are whole groups
+	err    error
 }
 
 // Start says where a file begins to grow.
@@ -60,7 +60,7 @@ func Open(path string, start Start) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	file := &File{w: f, opened: f, f: f, path: path, created: created, size: start.At}
+	file := &File{w: f, opened: f, f: f, path: path, ours: created || start.Replace, size: start.At}
 	if err := file.check(start); err != nil {
 		_ = f.Close()
 		return nil, err
@@ -95,9 +95,6 @@ func (f *File) check(start Start) error {
 
 // Regular reports whether the file can be cut, and so continued after a crash.
 func (f *File) Regular() bool { return f.f != nil }
-
-// Created reports whether Open made the file.
-func (f *File) Created() bool { return f.created }
 
 // Path is the name that was given.
 func (f *File) Path() string { return f.path }
@@ -171,14 +168,22 @@ func (f *File) Sync() (int64, error) {
 	return f.size, f.err
 }
 
-// Close closes the file without writing anything; a file that Open made and that
-// is empty is removed. What Stream was given stays open.
+// Close closes the file without writing anything. What Stream was given stays open.
 func (f *File) Close() error {
 	if f.opened == nil {
 		return nil
 	}
-	err := f.opened.Close()
-	if f.created && f.size == 0 {
+	return f.opened.Close()
+}
+
+// Discard closes the file, and removes it if it is empty and was made by Open, or
+// was to be continued or replaced.
+func (f *File) Discard() error {
+	err := f.Close()
+	if f.f == nil || !f.ours {
+		return err
+	}
+	if info, statErr := os.Stat(f.path); statErr == nil && info.Size() == 0 {
 		err = errors.Join(err, os.Remove(f.path))
 	}
 	return err

@@ -85,7 +85,7 @@ func TestContinuingCutsWhatLiesBehindButNotBeforeTheFirstWrite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := refused.Close(); err != nil || content(t, path) != was {
+	if err := refused.Discard(); err != nil || content(t, path) != was {
 		t.Fatalf("opened and closed, it has %q, %v", content(t, path), err)
 	}
 	f, err := appendfile.Open(path, start)
@@ -139,7 +139,7 @@ func TestAnEmptyFileThatWasMadeIsRemoved(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := errors.Join(f.Begin(), f.Close()); err != nil {
+		if err := errors.Join(f.Begin(), f.Discard()); err != nil {
 			t.Fatal(err)
 		}
 	}

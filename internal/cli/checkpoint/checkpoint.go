@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/asleep-sdk/asleep"
 	"github.com/asleep-sdk/asleep/client"
 )
 
@@ -31,7 +32,7 @@ const (
 
 // Mark is how much of a file belongs to the users who are done.
 type Mark struct {
-	Path  string `json:"path"` // absolute; empty: no file that could be continued
+	Path  string `json:"path"` // seen from the checkpoint; empty: no file that could be continued
 	Bytes int64  `json:"bytes"`
 }
 
@@ -44,6 +45,11 @@ type State struct {
 	Format string `json:"format"`
 	Output Mark   `json:"output"`
 	Errors Mark   `json:"errors"`
+	// Days, From and To are the period as it was settled when the fetch began: the
+	// last days end today, and "today" must not move while a fetch is resumed.
+	Days int         `json:"days,omitempty"`
+	From asleep.Date `json:"from,omitzero"`
+	To   asleep.Date `json:"to,omitzero"`
 	// Token resumes the batch; zero at its beginning.
 	Token client.ResumeToken `json:"token"`
 }
