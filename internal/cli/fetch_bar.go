@@ -67,6 +67,8 @@ func (r *barReporter) stop() {
 	if r.bar != nil {
 		r.bar.Abort(true)
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.bars.Wait()
 	r.w = r.app.Err
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/asleep-sdk/asleep/client"
@@ -38,11 +39,19 @@ type lineReporter struct {
 	app      *app
 	interval time.Duration
 	quiet    bool
-	w        io.Writer
 	total    int64
+
+	mu sync.Mutex
+	w  io.Writer
 }
 
-func (r *lineReporter) Write(p []byte) (int, error) { return r.w.Write(p) }
+// Write writes whole lines to stderr, above the bar if there is one.
+func (r *lineReporter) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.w.Write(p)
+}
+
 func (r *lineReporter) every() time.Duration        { return r.interval }
 func (r *lineReporter) stop()                       {}
 
@@ -52,7 +61,7 @@ func (r *lineReporter) say(text string, attributes ...any) {
 	case r.app.json:
 		r.app.log.Info(text, attributes...) //nolint:sloglint // the text is the message
 	default:
-		_, _ = io.WriteString(r.w, "asleep: "+text+"\n")
+		_, _ = io.WriteString(r, "asleep: "+text+"\n")
 	}
 }
 
