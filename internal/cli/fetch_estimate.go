@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -57,23 +58,23 @@ func (j *fetchJob) printEstimate(e client.BatchEstimate, rate float64) error {
 	row := func(name, format string, args ...any) {
 		_, _ = fmt.Fprintf(t, "%s\t%s\n", name, fmt.Sprintf(format, args...)) // into memory
 	}
-	users := thousands(e.Users)
+	users := []string{thousands(e.Users)}
 	for _, extra := range []struct {
 		n    int64
 		what string
 	}{{e.Resumed, "done already"}, {e.Duplicates, "duplicates"}, {e.Invalid, "invalid"}} {
 		if extra.n > 0 {
-			users += fmt.Sprintf(", and %s %s", thousands(extra.n), extra.what)
+			users = append(users, thousands(extra.n)+" "+extra.what)
 		}
 	}
-	row("users", "%s", users)
+	row("users", "%s", strings.Join(users, ", and "))
 	if e.Exact {
 		row("calls", "%s, exactly, as of now", thousands(e.Calls))
 	} else {
 		row("calls", "about %s (%s to %s)", thousands(e.Calls), thousands(e.Low), thousands(e.High))
 	}
 	row("time", "%s at %v calls a second", duration(e.Duration(rate)), rate)
-	sample := fmt.Sprintf("listed the sessions of %s in %s", count(int64(e.Sampled), "user"), count(int64(e.Made), "call"))
+	sample := fmt.Sprintf("listed the sessions of %s in %s", count(int64(e.Sampled), "user"), count(e.Made, "call"))
 	if e.Failed > 0 {
 		sample += fmt.Sprintf("; %d of them failed", e.Failed)
 	}

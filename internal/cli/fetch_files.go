@@ -126,7 +126,7 @@ func unwritable(path string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return fileProblem(path, "cannot be written: the directory "+filepath.Dir(path)+" does not exist: make it, or name another file")
 	}
-	var reason error = err
+	reason := err
 	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
 		reason = pathErr.Err
 	}

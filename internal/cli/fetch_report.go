@@ -52,8 +52,8 @@ func (r *lineReporter) Write(p []byte) (int, error) {
 	return r.w.Write(p)
 }
 
-func (r *lineReporter) every() time.Duration        { return r.interval }
-func (r *lineReporter) stop()                       {}
+func (r *lineReporter) every() time.Duration { return r.interval }
+func (r *lineReporter) stop()                {}
 
 func (r *lineReporter) say(text string, attributes ...any) {
 	switch {

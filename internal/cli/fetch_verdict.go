@@ -60,7 +60,7 @@ func inputError(err error) error {
 	if !ok || stopped.Err == nil {
 		return err
 	}
-	if joined, ok := stopped.Err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the join itself is meant
+	if joined, ok := stopped.Err.(interface{ Unwrap() []error }); ok {
 		all := joined.Unwrap()
 		return all[len(all)-1]
 	}

@@ -42,7 +42,6 @@ var (
 type lines struct {
 	r      *bufio.Reader
 	number int64
-	room   []byte // for a line that does not fit into the reader
 }
 
 func newLines(r io.Reader) *lines { return &lines{r: bufio.NewReaderSize(r, MaxLine)} }
@@ -92,7 +91,7 @@ func (l *lines) read() (line []byte, long *longLine, err error) {
 	}
 	if !errors.Is(err, bufio.ErrBufferFull) {
 		l.number++
-		if err == io.EOF && len(line) > 0 { //nolint:errorlint // a Reader returns it bare
+		if err == io.EOF && len(line) > 0 {
 			err = nil
 		}
 		return line, nil, err
@@ -104,7 +103,7 @@ func (l *lines) read() (line []byte, long *longLine, err error) {
 		switch line, err = l.r.ReadSlice('\n'); {
 		case errors.Is(err, bufio.ErrBufferFull):
 			continue
-		case err == nil || err == io.EOF: //nolint:errorlint // a Reader returns it bare
+		case err == nil || err == io.EOF:
 			long.add(line)
 			long.id = standIn([sha256.Size]byte(long.sum.Sum(nil)))
 			return nil, long, nil
