@@ -35,7 +35,7 @@ func TestFetchDrawsABarOnATerminal(t *testing.T) {
 	f.srv.Inject(kind)
 
 	var stdout bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), "asleep", "fetch", "--users-file", "users.txt", "--concurrency", "1")
+	cmd := exec.CommandContext(t.Context(), "asleep", "fetch", "--users-file", "users.txt", "--concurrency", "1", "--rate", "100000")
 	cmd.Dir, cmd.Stdout, cmd.Stderr = f.dir, &stdout, slave
 	cmd.Env = append(os.Environ(), "ASLEEP_BASE_URL="+f.srv.URL, "ASLEEP_API_KEY="+apiKey, "TERM=xterm")
 	if err := cmd.Start(); err != nil {
@@ -86,7 +86,7 @@ func TestOnlyATerminalOnStderrGetsABar(t *testing.T) {
 			t.Parallel()
 			var stdout, stderr bytes.Buffer
 			code := cli.Run(t.Context(), cli.Process{
-				Args:    append([]string{"fetch", "--users-file", f.dir + "/users.txt", "--concurrency", "1"}, c.args...),
+				Args:    append([]string{"fetch", "--users-file", f.dir + "/users.txt", "--concurrency", "1", "--rate", "100000"}, c.args...),
 				Environ: []string{"ASLEEP_BASE_URL=" + f.srv.URL, "ASLEEP_API_KEY=" + apiKey},
 				Streams: cli.Streams{In: strings.NewReader(""), Out: &stdout, Err: &stderr, OutTerminal: c.out, ErrTerminal: c.err},
 			})

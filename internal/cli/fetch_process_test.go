@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -44,7 +45,7 @@ func newFetching(tb testing.TB, config asleeptest.Config, args ...string) *fetch
 	if err := os.WriteFile(filepath.Join(f.dir, "users.txt"), users.Bytes(), 0o600); err != nil {
 		tb.Fatal(err)
 	}
-	f.args = append([]string{"fetch", "--users-file", "users.txt", "--out", "out.ndjson"}, args...)
+	f.args = append([]string{"fetch", "--users-file", "users.txt", "--out", "out.ndjson", "--rate", "100000"}, args...)
 	return f
 }
 
@@ -242,6 +243,57 @@ func TestAKilledFetchIsResumedToTheTruth(t *testing.T) {
 func TestAnInterruptedFetchIsResumedToTheTruth(t *testing.T) {
 	t.Parallel()
 	interrupted(t, syscall.SIGINT, 130)
+}
+
+func TestATerminatedFetchIsResumedToTheTruth(t *testing.T) {
+	t.Parallel()
+	f := newFetching(t, asleeptest.Config{Users: 60, SessionsPerUser: 2, Seed: 13}, "--details", "--concurrency", "2")
+	f.srv.Inject(asleeptest.Fault{Latency: 5 * time.Millisecond})
+	p := f.start()
+	if !f.await(p, 60) {
+		t.Fatalf("it ended before the signal:\n%s", &p.stderr)
+	}
+	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if got := p.code(); got != 143 {
+		t.Fatalf("exit code %d, want 143:\n%s", got, &p.stderr)
+	}
+	for _, want := range []string{"finishing the users in hand; once more ends it at once", "asleep: terminated: the same command goes on where this one stopped"} {
+		if !strings.Contains(p.stderr.String(), want) {
+			t.Errorf("stderr does not say %q:\n%s", want, &p.stderr)
+		}
+	}
+	f.run(0)
+	f.wantTruth()
+}
+
+func TestTheSecondSignalEndsAFetchAtOnce(t *testing.T) {
+	t.Parallel()
+	f := newFetching(t, asleeptest.Config{Users: 5, SessionsPerUser: 1, Seed: 14})
+	f.srv.Inject(asleeptest.Fault{Hang: true})
+	cmd := exec.CommandContext(t.Context(), "asleep", f.args...)
+	cmd.Dir, cmd.Env = f.dir, append(os.Environ(), "ASLEEP_BASE_URL="+f.srv.URL, "ASLEEP_API_KEY="+apiKey)
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for f.srv.Stats().InFlight == 0 {
+		runtime.Gosched()
+	}
+	_ = cmd.Process.Signal(os.Interrupt)
+	if line, err := bufio.NewReader(stderr).ReadString('\n'); !strings.Contains(line, "once more ends it at once") {
+		t.Fatalf("after the first signal: %q, %v", line, err)
+	}
+	began := time.Now()
+	_ = cmd.Process.Signal(os.Interrupt)
+	_ = cmd.Wait()
+	if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGINT || time.Since(began) > 5*time.Second {
+		t.Errorf("after the second signal: %v in %v", cmd.ProcessState, time.Since(began))
+	}
 }
 
 func TestAFetchMayBeKilledAnywhere(t *testing.T) {

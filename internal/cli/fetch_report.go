@@ -40,6 +40,7 @@ type lineReporter struct {
 	interval time.Duration
 	quiet    bool
 	total    int64
+	told     time.Duration // into the batch, when update last said something
 
 	mu sync.Mutex
 	w  io.Writer
@@ -76,9 +77,10 @@ func (r *lineReporter) stopping() {
 }
 
 func (r *lineReporter) update(p client.BatchProgress) {
-	if p.Elapsed < r.interval {
-		return // it ended early: the summary says it all
+	if p.Elapsed-r.told < r.interval*9/10 {
+		return // the end came soon: the summary says it all
 	}
+	r.told = p.Elapsed
 	if r.app.json {
 		r.say("progress", attributes(p)...)
 		return
