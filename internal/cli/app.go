@@ -30,14 +30,14 @@ type app struct {
 func Run(ctx context.Context, p Process) ExitCode {
 	a := &app{Streams: p.Streams, environ: p.Environ, reader: config.NewReader(), origins: map[string]origin{}}
 	a.log = slog.New(slog.DiscardHandler)
-	root := newRootCommand(a)
+	root := newRootCommand(a) //nolint:contextcheck // cobra hands ctx to the commands
 	root.SetArgs(p.Args)
 	root.SetIn(a.In)
 	root.SetOut(a.Out)
 	root.SetErr(a.Err)
 	err := root.ExecuteContext(ctx)
 	if err != nil && !a.started {
-		err = exitWith(ExitUsage, err) // of cobra: an unknown command or flag
+		err = usageError(err) // of cobra: an unknown command or flag
 	}
 	code := exitCodeOf(ctx, err)
 	a.complain(ctx, err, code)
@@ -50,7 +50,7 @@ func (a *app) prepare(cmd *cobra.Command) {
 	a.started = true
 	environment := config.Environment(a.environ)
 	a.reader = config.NewReader(flagSource(cmd.Flags()), environment)
-	if file, ok := a.dotEnv(cmd); ok {
+	if file, ok := a.dotEnv(); ok {
 		problems := a.reader.Problems
 		a.reader = config.NewReader(flagSource(cmd.Flags()), environment, file)
 		a.reader.Problems = problems
@@ -122,7 +122,7 @@ func leaves(err error) []error {
 	if err == nil {
 		return nil
 	}
-	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // the join itself is meant
+	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
 		return []error{err}
 	}

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/joho/godotenv"
-	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/asleep-sdk/asleep/internal/config"
@@ -92,7 +91,7 @@ const maxDotEnv = 1 << 20
 
 // dotEnv reads the file of the flag --env-file: ./.env if there is one, unless
 // something else is named.
-func (a *app) dotEnv(cmd *cobra.Command) (source config.Source, ok bool) {
+func (a *app) dotEnv() (source config.Source, ok bool) {
 	v, named := a.reader.Find("ASLEEP_ENV_FILE")
 	path := v.Text
 	if !named {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"reflect"
 	"strconv"
@@ -171,5 +172,9 @@ func field(v reflect.Value) string {
 	if err != nil || string(text) == "null" {
 		return ""
 	}
-	return string(text)
+	var line bytes.Buffer // as it came it may have lines
+	if json.Compact(&line, text) != nil {
+		return ""
+	}
+	return line.String()
 }

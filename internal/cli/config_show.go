@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"net/url"
 
 	"github.com/spf13/cobra"
@@ -97,8 +96,7 @@ func settingView() view[config.Value] {
 	}
 	return view[config.Value]{
 		json: func(v config.Value) (raw, userID string) {
-			b, _ := json.Marshal(map[string]string{"name": v.Name, "value": text(v), "origin": v.Source}) // texts always encode
-			return string(b), ""
+			return encoded(map[string]string{"name": v.Name, "value": text(v), "origin": v.Source}), ""
 		},
 		csv:   columns,
 		table: columns,

@@ -38,13 +38,8 @@ type exitError struct {
 func (e *exitError) Error() string { return e.err.Error() }
 func (e *exitError) Unwrap() error { return e.err }
 
-// exitWith gives err an exit code, unless err is nil.
-func exitWith(code ExitCode, err error) error {
-	if err == nil {
-		return nil
-	}
-	return &exitError{code: code, err: err}
-}
+// usageError is an error about the command line.
+func usageError(err error) error { return &exitError{code: ExitUsage, err: err} }
 
 // exitCodeOf returns the exit code of what a command returned. A signal counts
 // only if it kept the command from its work.
@@ -92,8 +87,6 @@ func clientExitCode(err *client.Error) ExitCode {
 		return ExitQuota
 	case errors.Is(err, client.ErrUnauthorized), errors.Is(err, client.ErrForbidden):
 		return ExitKeyRefused
-	case errors.Is(err, client.ErrMaybeCreated):
-		return ExitFailure
 	case errors.Is(err, client.ErrInvalid):
 		return ExitUsage
 	case client.Retryable(err):
@@ -120,8 +113,10 @@ func remedy(err error) string {
 		return "a user whose id nobody knows may exist now: look before you create again"
 	case errors.Is(err, client.ErrUserIDInvalid):
 		return "check the user id"
+	case errors.Is(err, client.ErrNotFound) && e.Op == "getSession":
+		return "check the ids; a report may be missing for some minutes after a recording"
 	case errors.Is(err, client.ErrNotFound):
-		return "check the id; a report may be missing for some minutes after a recording"
+		return "check the id"
 	case errors.Is(err, client.ErrRateLimited):
 		return "too many requests with this key: try again later"
 	case errors.Is(err, client.ErrBodyTooLarge), errors.Is(err, client.ErrDecode):

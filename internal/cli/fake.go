@@ -63,8 +63,8 @@ func newFakeCommand(a *app) *cobra.Command {
 	flags.StringVar(&o.addr, "addr", o.addr, "address to listen on, as `HOST:PORT`")
 	addInt(flags, &o.users, "users", "N", "number of users", 0, asleeptest.MaxUsers)
 	addInt(flags, &o.sessions, "sessions", "N", "sessions of each user", 0, maxFakeSessions)
-	addNumber(flags, &o.rate, "rate", "R", "requests a second that are accepted; 0 means any number", 0, math.Inf(1))
-	addNumber(flags, &o.fail, "fail", "P", "share of the requests that meet a fault, 0 to 1", 0, 1)
+	addNumber(flags, &o.rate, "rate", "R", "requests a second that are accepted; 0 means any number", math.Inf(1))
+	addNumber(flags, &o.fail, "fail", "P", "share of the requests that meet a fault, 0 to 1", 1)
 	addDuration(flags, &o.latency, "latency", "delay of every answer, such as 20ms")
 	flags.StringVar(&o.apiKey, "api-key", "", "the only `KEY` that is accepted; default any. Of the fake, never a real one. Variable ASLEEP_FAKE_API_KEY")
 	addInt(flags, &o.seed, "seed", "N", "another number makes other nights", 0, math.MaxInt32)
@@ -91,20 +91,24 @@ func (o *fakeOptions) run(ctx context.Context) error {
 		return o.app.refusal()
 	}
 	server := o.server().HTTPServer()
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
+	ended := make(chan struct{})
+	var failure error
+	go func() {
+		failure = server.Serve(listener)
+		close(ended)
+	}()
 	if err := o.announce("http://" + listener.Addr().String()); err != nil {
 		_ = server.Close()
-		<-failed
+		<-ended
 		return err
 	}
 	select {
-	case err := <-failed:
-		return fmt.Errorf("the fake stopped: %w", err)
+	case <-ended:
+		return fmt.Errorf("the fake stopped: %w", failure)
 	case <-ctx.Done():
 	}
-	stop(server)
-	<-failed
+	drain(ctx, server)
+	<-ended
 	return context.Cause(ctx)
 }
 
@@ -169,9 +173,9 @@ func writeWhole(path, text string) error {
 	return err
 }
 
-// stop lets answers under way finish, for a while.
-func stop(server *http.Server) {
-	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+// drain lets answers under way finish, for a while, though ctx has ended.
+func drain(ctx context.Context, server *http.Server) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	defer cancel()
 	if server.Shutdown(ctx) != nil {
 		_ = server.Close()

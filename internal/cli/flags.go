@@ -67,18 +67,18 @@ func addInt(flags *pflag.FlagSet, target *int, name, kind, usage string, least, 
 	})
 }
 
-// addNumber defines a flag for a number from least to most; most may be infinite.
-func addNumber(flags *pflag.FlagSet, target *float64, name, kind, usage string, least, most float64) {
+// addNumber defines a flag for a number from 0 to most, which may be infinite.
+func addNumber(flags *pflag.FlagSet, target *float64, name, kind, usage string, most float64) {
 	def := strconv.FormatFloat(*target, 'g', -1, 64)
 	addChecked(flags, target, name, kind, usage, def, func(text string) (float64, error) {
 		v, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
 		switch {
-		case err == nil && v >= least && v <= most && !math.IsInf(v, 0):
+		case err == nil && v >= 0 && v <= most && !math.IsInf(v, 0):
 			return v, nil
 		case math.IsInf(most, 1):
-			return 0, fmt.Errorf("%s is not a number of %v or more: give one", config.Quote(text), least)
+			return 0, fmt.Errorf("%s is not a number of 0 or more: give one", config.Quote(text))
 		}
-		return 0, fmt.Errorf("%s is not a number from %v to %v: give one", config.Quote(text), least, most)
+		return 0, fmt.Errorf("%s is not a number from 0 to %v: give one", config.Quote(text), most)
 	})
 }
 

@@ -9,10 +9,10 @@ import (
 // checkID notes what is wrong with the id of a user or a session. The client
 // refuses such ids as well; noted here they are told with all other problems.
 func (a *app) checkID(subject, id string) {
-	switch {
-	case id == "":
+	switch id {
+	case "":
 		a.problem(subject, "is missing: give an id")
-	case id == "." || id == "..":
+	case ".", "..":
 		a.problem(subject, "%q would change the URL: give the id that the service made", id)
 	default:
 		for _, r := range id {

@@ -34,7 +34,7 @@ func (e *signalError) Error() string {
 // untilSignal returns a context that ends with the first SIGINT or SIGTERM. From
 // then on signals do again what they do to any process: the second ends it. A
 // signal that the parent told us to ignore, as nohup does, stays ignored.
-func untilSignal(parent context.Context) (ctx context.Context, stop func()) {
+func untilSignal(parent context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 1)
 	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM} {
@@ -42,18 +42,20 @@ func untilSignal(parent context.Context) (ctx context.Context, stop func()) {
 			signal.Notify(signals, s)
 		}
 	}
-	go func() {
-		select {
-		case s := <-signals:
-			signal.Stop(signals)
-			if number, ok := s.(syscall.Signal); ok {
-				cancel(&signalError{number})
-			}
-		case <-ctx.Done():
-		}
-	}()
+	go awaitSignal(ctx, signals, cancel)
 	return ctx, func() {
 		signal.Stop(signals)
 		cancel(nil)
+	}
+}
+
+func awaitSignal(ctx context.Context, signals chan os.Signal, cancel context.CancelCauseFunc) {
+	select {
+	case s := <-signals:
+		signal.Stop(signals)
+		if number, ok := s.(syscall.Signal); ok {
+			cancel(&signalError{number})
+		}
+	case <-ctx.Done():
 	}
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"bufio"
 	"encoding/csv"
+	"encoding/json"
 	"fmt"
 	"io"
 	"iter"
@@ -151,6 +152,16 @@ func (v view[T]) array(w *bufio.Writer) (put func(T) error, end func() error) {
 		_, err := w.WriteString(closing)
 		return err
 	}
+}
+
+// encoded is v as JSON; what cannot be encoded is empty, which no format takes for
+// an object.
+func encoded(v any) string {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return ""
+	}
+	return string(text)
 }
 
 func titles[T any](columns []column[T]) []string {

@@ -55,7 +55,7 @@ func newRootCommand(a *app) *cobra.Command {
 	root.SetUsageTemplate(usageTemplate)
 	root.SetHelpTemplate(helpTemplate)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return exitWith(ExitUsage, fmt.Errorf("%w: see %s --help", err, cmd.CommandPath()))
+		return usageError(fmt.Errorf("%w: see %s --help", err, cmd.CommandPath()))
 	})
 	root.AddGroup(&cobra.Group{ID: "data", Title: "Data:"}, &cobra.Group{ID: "tools", Title: "Tools:"})
 	root.AddCommand(
@@ -94,14 +94,14 @@ func (a *app) needSubcommand(cmd *cobra.Command, args []string) error {
 		if err := cmd.Usage(); err != nil {
 			return err
 		}
-		return exitWith(ExitUsage, errors.New("a command is missing: choose one of those above"))
+		return usageError(errors.New("a command is missing: choose one of those above"))
 	}
 	text := fmt.Sprintf("%q is no command of %q", args[0], cmd.CommandPath())
 	cmd.SuggestionsMinimumDistance = 2
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		text += fmt.Sprintf(": did you mean %q", near[0])
 	}
-	return exitWith(ExitUsage, fmt.Errorf("%s: see %s --help", text, cmd.CommandPath()))
+	return usageError(fmt.Errorf("%s: see %s --help", text, cmd.CommandPath()))
 }
 
 const helpTemplate = `{{with (or .Long .Short)}}{{. | trimTrailingWhitespaces}}

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"strconv"
 
 	"github.com/asleep-sdk/asleep"
@@ -49,16 +48,12 @@ func statsView() view[statsAnswer] {
 func (s statsAnswer) json() string {
 	own := s.stats.Raw
 	if own == "" {
-		text, err := json.Marshal(s.stats)
-		if err != nil {
-			return "" // no object: the writer says so
-		}
-		own = string(text)
+		own = encoded(s.stats)
 	}
 	switch {
 	case s.summary != nil:
 		return s.summaryJSON(own)
-	case len(s.windows) > 1:
+	case len(s.windows) > 1 && own != "":
 		return own[:len(own)-1] + `,"combination":` + strconv.Quote(string(s.combination)) + `,"windows":` + s.windowsJSON() + "}"
 	}
 	return own
@@ -88,11 +83,7 @@ func (s statsAnswer) windowsJSON() string {
 	for i, w := range s.windows {
 		list[i] = window{w.From, w.To, w.Weight}
 	}
-	text, err := json.Marshal(list)
-	if err != nil {
-		return "null" // a weight that is no number
-	}
-	return string(text)
+	return encoded(list)
 }
 
 // sessionCount is the number of sessions of a summary, with a plus if there may

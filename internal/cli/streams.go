@@ -27,7 +27,7 @@ func System() Streams {
 }
 
 // isTerminal asks the device itself: /dev/null is a character device too.
-func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) } //nolint:gosec // a descriptor fits an int
+func isTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
 // interactive reports whether a question can be asked and answered.
 func (s Streams) interactive() bool { return s.InTerminal && s.ErrTerminal }

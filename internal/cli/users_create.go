@@ -2,8 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -42,8 +40,8 @@ says so and does not try again.`,
 	addInt(flags, &o.birthDay, "birth-day", "DAY", "day of birth, 1 to 31", 1, 31)
 	addChoice(flags, &o.gender, "gender", "", "GENDER", "gender",
 		asleep.GenderFemale, asleep.GenderMale, asleep.GenderNonBinary, asleep.GenderOther, asleep.GenderPreferNotToSay)
-	addNumber(flags, &o.height, "height", "CM", "height in centimetres, 0 to 300", 0, 300)
-	addNumber(flags, &o.weight, "weight", "KG", "weight in kilograms, 0 to 1000", 0, 1000)
+	addNumber(flags, &o.height, "height", "CM", "height in centimetres, 0 to 300", 300)
+	addNumber(flags, &o.weight, "weight", "KG", "weight in kilograms, 0 to 1000", 1000)
 	addOutput(flags, &o.output, formatTable, formatJSON, formatNDJSON, formatCSV)
 	return cmd
 }
@@ -95,9 +93,6 @@ func (o *usersCreateOptions) metadata() *asleep.UserMetadata {
 }
 
 var createdView = view[string]{
-	json: func(id string) (raw, userID string) {
-		text, _ := json.Marshal(id) // a string always encodes
-		return fmt.Sprintf(`{"user_id":%s}`, text), ""
-	},
-	csv: []column[string]{{"user_id", func(id string) string { return id }}},
+	json: func(id string) (raw, userID string) { return "{}", id },
+	csv:  []column[string]{{"user_id", func(id string) string { return id }}},
 }

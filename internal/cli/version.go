@@ -1,10 +1,10 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strconv"
 
 	"github.com/spf13/cobra"
 )
@@ -51,15 +51,12 @@ func (o *versionOptions) run(args []string) error {
 }
 
 var buildView = view[build]{
-	json: func(b build) (string, string) {
-		raw, _ := json.Marshal(b) // texts always encode
-		return string(raw), ""
-	},
+	json: func(b build) (raw, userID string) { return encoded(b), "" },
 	csv: []column[build]{
 		{"version", func(b build) string { return b.Version }},
 		{"revision", func(b build) string { return b.Revision }},
 		{"time", func(b build) string { return b.Time }},
-		{"modified", func(b build) string { return fmt.Sprint(b.Modified) }},
+		{"modified", func(b build) string { return strconv.FormatBool(b.Modified) }},
 		{"go", func(b build) string { return b.Go }},
 		{"platform", func(b build) string { return b.Platform }},
 	},

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"slices"
 	"strconv"
@@ -167,7 +168,7 @@ func (r *Reader) Secret(name string) Secret {
 const maxSecretFile = 4 << 10
 
 func (r *Reader) secretFile(label, path string) string {
-	f, err := os.Open(path)
+	f, err := os.Open(path) //nolint:gosec // the file that the person has named
 	if err != nil {
 		r.Add(label, "cannot be read: %v: name a readable file that holds the secret", err)
 		return ""
@@ -188,14 +189,17 @@ func (r *Reader) secretFile(label, path string) string {
 	return ""
 }
 
-// Int reads a whole number from least to most. Here and below the error quotes
-// the text and says what to give instead.
+// Int reads a whole number from least to most; from math.MaxInt32 on, most is
+// not told. Here and below the error quotes the text and says what to give instead.
 func Int(text string, least, most int) (int, error) {
 	n, err := strconv.Atoi(strings.TrimSpace(text))
-	if err != nil || n < least || n > most {
-		return 0, fmt.Errorf("%s is not a whole number from %d to %d: give one", Quote(text), least, most)
+	switch {
+	case err == nil && n >= least && n <= most:
+		return n, nil
+	case most >= math.MaxInt32:
+		return 0, fmt.Errorf("%s is not a whole number of %d or more: give one", Quote(text), least)
 	}
-	return n, nil
+	return 0, fmt.Errorf("%s is not a whole number from %d to %d: give one", Quote(text), least, most)
 }
 
 // Duration reads a positive time: a number is seconds.

@@ -8,7 +8,7 @@ import (
 	"slices"
 )
 
-// ErrNotObject: the text is not one JSON object.
+// ErrNotObject says that the text is not one JSON object.
 var ErrNotObject = errors.New("not a JSON object")
 
 const ownerName = "user_id"
@@ -113,6 +113,8 @@ func appendText(dst []byte, text string) []byte {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	_ = e.Encode(text) // a string always encodes
+	if err := e.Encode(text); err != nil {
+		return append(dst, `""`...) // never: a string always encodes
+	}
 	return append(dst, bytes.TrimRight(b.Bytes(), "\n")...)
 }
