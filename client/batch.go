@@ -43,9 +43,9 @@ type BatchOptions struct {
 	// client's own attempts ([Retry]); 0 means DefaultBatchRounds.
 	Rounds int
 	// KeepDuplicates fetches a user as often as the input names it. By default
-	// a user is fetched once and the memory for that is at most 20 bytes a
-	// user; a user is taken for another one with probability below n²/2⁹⁷, which
-	// for 100 million users is 10⁻¹³.
+	// a user is fetched once, which takes at most 16 bytes of memory a user;
+	// the probability that one of n users is taken for another is below n²/2⁸¹,
+	// which for 100 million users is 4·10⁻⁹.
 	KeepDuplicates bool
 
 	// MaxOutage is how long the batch waits for a service that answers nothing
@@ -56,7 +56,7 @@ type BatchOptions struct {
 	// had been closed, and the batch stops with [ErrMaxDuration]. 0 means no
 	// bound.
 	MaxDuration time.Duration
-	// Stop, when closed, ends the batch softly: no user is started any more,
+	// Stop, when closed, ends the batch softly: no user is begun any more,
 	// those in hand are finished within Drain, and the batch stops with
 	// [ErrStopRequested]. Nil means never.
 	Stop <-chan struct{}
@@ -127,26 +127,33 @@ type Batch struct {
 //
 // A batch waits where a single call would give up. Its calls have no overall
 // timeout and yield to interactive ones on the same client. What a policy on this
-// side refuses is tried again later. When calls fail transiently and nothing of
-// their kind succeeds, the service is taken to be out: everything pauses, one
-// call at a time probes with growing waits (0.5 s to 10 s, jittered), and the first
-// success reopens on a ramp. When others succeed, the call is repeated up to
-// Rounds times and then fails its user. When nobody else is asked for, a call
-// that worked before is repeated to tell the two apart.
+// side refuses is tried again later. A wait that the service asks for is honoured
+// by all calls, as long as it ends within MaxOutage.
+//
+// Whatever is no proper answer (lost, 5xx, a page of HTML, a redirect) may be the
+// service's trouble or one user's. If no call of the kind, lists or reports, that
+// went out later succeeds, it is the service's: the kind pauses, one call at a time
+// probes with growing waits (0.5 s to 10 s, jittered), and the first success
+// reopens on a ramp. If one does, the call is made up to Rounds times and then
+// fails its user. When nobody else is asked for, a call that worked before is
+// repeated to tell the two apart; a batch in which no call ever worked can only
+// take the service to be out.
 //
 // # Stopping
 //
 // Reasons to stop, for errors.Is: [ErrOutage], [ErrQuotaExceeded],
 // [ErrPlanExpired], [ErrUnauthorized], [ErrForbidden] (after such an answer is
 // read no request is sent any more), [ErrStopRequested], [ErrMaxDuration],
-// [ErrBatchInput] (users yielded an error), and the end of ctx. Results that are
-// complete by then are still yielded, except when ctx ends. Users in flight are
-// neither done nor failed: a resumed batch does them again.
+// [ErrBatchInput] (users yielded an error; those before it are finished), and the
+// end of ctx. Results that are complete by then are still yielded, except when ctx
+// ends. Users in flight are neither done nor failed: a resumed batch does them
+// again. Once all users are done there is nothing to stop, whatever happens.
 //
 // Breaking out of the loop, or panicking in it, cancels what is in flight and
 // waits until every goroutine of the batch has ended. A batch cannot interrupt
-// users: a sequence that blocks must itself watch a context. It is ranged over
-// in a goroutine of its own. Ranging twice over the result runs the batch twice.
+// users: a sequence that blocks must itself watch ctx and Stop, and may then just
+// end. It is ranged over in a goroutine of its own; its panic is passed on to the
+// loop. Ranging twice over the result runs the batch twice.
 //
 // opts apply to every call. [RawResponse] and [WithRequestID] are refused, since
 // they name one call.

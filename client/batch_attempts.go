@@ -12,7 +12,8 @@ type batchCallKey struct{}
 // watchBatches tells the batch that a request belongs to what each attempt came
 // to, at the moment it is known. The result of the call would come too late: the
 // pipeline waits for as long as a rate limit asks, and an exhausted quota has to
-// stop the other calls at once.
+// stop the other calls at once. It stands inside all that holds requests back, so
+// that it also knows what is on the wire.
 func watchBatches(next http.RoundTripper) http.RoundTripper {
 	return transport.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
 		ctx := req.Context()
@@ -22,23 +23,10 @@ func watchBatches(next http.RoundTripper) http.RoundTripper {
 		}
 		wire := transport.CallFrom(ctx)
 		before := wire.Attempts
-		b.launched = false
-		b.run.tally.queue()
+		b.run.tally.launched(b)
 		resp, err := next.RoundTrip(req)
 		b.attempted(transport.OutcomeOf(resp, err), wire.Attempts-before)
 		return resp, err
-	})
-}
-
-// watchWire is the innermost policy: it tells the batch that nothing on this side
-// holds a request back any more.
-func watchWire(next http.RoundTripper) http.RoundTripper {
-	return transport.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
-		if b, ok := req.Context().Value(batchCallKey{}).(*batchCall); ok {
-			b.launched = true
-			b.run.tally.launch()
-		}
-		return next.RoundTrip(req)
 	})
 }
 
@@ -46,8 +34,8 @@ func watchWire(next http.RoundTripper) http.RoundTripper {
 func (b *batchCall) attempted(o transport.Outcome, sent int) {
 	r := b.run
 	b.attempts += sent
-	r.tally.attempted(b.launched, sent, b.attempts, o)
-	switch o.Class {
+	r.tally.attempted(b, sent, o)
+	switch o.Class { //nolint:exhaustive // the rest is no trouble, or is judged by the call's result
 	case transport.ClassQuotaExceeded:
 		r.halt(ErrQuotaExceeded, nil)
 	case transport.ClassPlanExpired:

@@ -14,7 +14,7 @@ type batchCall struct {
 	index    int64 // position of the user
 	first    bool  // of its user: not begun any more after a stop
 	attempts int   // requests of the round under way
-	launched bool  // the last of them left this side
+	retrying bool  // the last of them failed, and the pipeline may send another one
 	cleared  bool  // a control shows that the service is well
 
 	// The gate's.
@@ -76,8 +76,9 @@ func (b *batchCall) do(ctx context.Context, entered bool, once func(context.Cont
 // round makes the call once, with the pipeline's own attempts.
 func (b *batchCall) round(ctx context.Context, once func(context.Context) error) error {
 	b.attempts = 0
+	b.run.tally.calling()
 	err := once(context.WithValue(ctx, batchCallKey{}, b))
-	b.run.tally.called()
+	b.run.tally.called(b)
 	return err
 }
 
@@ -131,7 +132,7 @@ func refusalOf(err error) error {
 // says nothing about the user.
 func localRefusal(err error) bool {
 	e, ok := errors.AsType[*Error](err)
-	return ok && e.Layer == LayerLocal
+	return ok && e.Layer == LayerLocal && e.retryable
 }
 
 // doubtful reports whether a failure may be the service's as well as the user's:

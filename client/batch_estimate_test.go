@@ -45,9 +45,9 @@ func TestAnEstimateMatchesTheRealRun(t *testing.T) {
 						t.Fatal(err, r.Err)
 					}
 				}
-				real := int64(b.server.Stats().Requests)
-				if estimate.Calls != real || estimate.Low != real || estimate.High != real {
-					t.Errorf("estimated %d to %d to %d calls; the run made %d", estimate.Low, estimate.Calls, estimate.High, real)
+				truth := int64(b.server.Stats().Requests)
+				if estimate.Calls != truth || estimate.Low != truth || estimate.High != truth {
+					t.Errorf("estimated %d to %d to %d calls; the run made %d", estimate.Low, estimate.Calls, estimate.High, truth)
 				}
 			})
 		})
@@ -57,10 +57,10 @@ func TestAnEstimateMatchesTheRealRun(t *testing.T) {
 func TestAnEstimateOfUnequalUsersHoldsTheTruth(t *testing.T) {
 	t.Parallel()
 	batchTest(t, 400, 0, func(b *bed) {
-		real := int64(400)
+		truth := int64(400)
 		for i, u := range b.users() {
 			for s := range i % 9 {
-				real++
+				truth++
 				if _, err := b.server.AddSession(u, asleeptest.Session{Start: b.start.AddDate(0, 0, -s-1)}); err != nil {
 					t.Fatal(err)
 				}
@@ -72,11 +72,11 @@ func TestAnEstimateOfUnequalUsersHoldsTheTruth(t *testing.T) {
 			if err != nil || e.Exact || e.Sampled != 100 {
 				t.Fatalf("%+v, %v", e, err)
 			}
-			if e.Low <= real && real <= e.High {
+			if e.Low <= truth && truth <= e.High {
 				held++
 			}
-			if e.High-e.Low > real/3 {
-				t.Errorf("%d to %d of %d says little", e.Low, e.High, real)
+			if e.High-e.Low > truth/3 {
+				t.Errorf("%d to %d of %d says little", e.Low, e.High, truth)
 			}
 		}
 		if held < 15 { // 95 % each: fewer than 15 of 20 happens once in 3,000

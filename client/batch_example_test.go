@@ -12,8 +12,8 @@ import (
 	"github.com/asleep-sdk/asleep/client"
 )
 
-// exampleService is a fake of three users with two nights each.
-func exampleService() (*asleeptest.Server, *client.Client) {
+// batchExample is a fake of three users with two nights each.
+func batchExample() (*asleeptest.Server, *client.Client) {
 	server := asleeptest.New(asleeptest.Config{Users: 3, SessionsPerUser: 2})
 	c, err := client.New("key", client.WithHTTPClient(&http.Client{Transport: server.Transport()}))
 	if err != nil {
@@ -25,7 +25,7 @@ func exampleService() (*asleeptest.Server, *client.Client) {
 // The reports of many users. A user who fails does not end the batch; the loop
 // ends without an error once every user has come.
 func ExampleClient_FetchSessions() {
-	_, c := exampleService()
+	_, c := batchExample()
 	users := ids([]string{"user-0001", "user-0002", "..", "user-0003", "user-0001"})
 
 	reports, failed := 0, 0
@@ -50,7 +50,7 @@ func ExampleClient_FetchSessions() {
 // A batch that meets an exhausted quota stops. The token of the stop continues it
 // later, in this process or another one.
 func ExampleBatchStopped() {
-	server, c := exampleService()
+	server, c := batchExample()
 	quota := asleeptest.QuotaExceeded()
 	quota.User = "user-0003"
 	lift := server.Inject(quota)
@@ -91,7 +91,7 @@ func ExampleBatchStopped() {
 
 // How many calls a batch would make, and how long they take at ten a second.
 func ExampleClient_EstimateSessions() {
-	_, c := exampleService()
+	_, c := batchExample()
 	users := ids([]string{"user-0001", "user-0002", "user-0003"})
 	e, err := c.EstimateSessions(context.Background(), users, client.Query{}, client.BatchOptions{Details: true}, 0)
 	if err != nil {
@@ -105,7 +105,7 @@ func ExampleClient_EstimateSessions() {
 
 // A meter can be asked at any time, as a progress bar does.
 func ExampleBatchMeter() {
-	_, c := exampleService()
+	_, c := batchExample()
 	users := ids([]string{"user-0001", "user-0002", "user-0003"})
 	var meter client.BatchMeter
 	for _, err := range c.FetchSessions(context.Background(), users, client.Query{}, client.BatchOptions{

@@ -3,7 +3,6 @@ package client_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 	"net/http"
 	"slices"
@@ -147,15 +146,3 @@ func ids(list []string) iter.Seq2[string, error] {
 		}
 	}
 }
-
-// numbered are the ids of the fake's first n users.
-func numbered(n int) []string {
-	list := make([]string, n)
-	for i := range list {
-		list[i] = fmt.Sprintf("user-%04d", i+1)
-	}
-	return list
-}
-
-// background is the context of a test that ends no earlier.
-func (b *bed) background() context.Context { return b.Context() }

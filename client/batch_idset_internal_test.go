@@ -23,7 +23,7 @@ func TestIDSetKnowsWhatItWasGiven(t *testing.T) {
 	}
 }
 
-func TestIDSetTakesAtMost20BytesAnID(t *testing.T) {
+func TestIDSetTakesAtMost16BytesAnID(t *testing.T) {
 	t.Parallel()
 	s := newIDSet()
 	var id []byte
@@ -35,9 +35,9 @@ func TestIDSetTakesAtMost20BytesAnID(t *testing.T) {
 		}
 		places := 0
 		for i := range s.shards {
-			places += cap(s.shards[i].high)*8 + cap(s.shards[i].low)*4
+			places += cap(s.shards[i].high)*8 + cap(s.shards[i].low)*2
 		}
-		if per := float64(places) / float64(n); per > 20 {
+		if per := float64(places) / float64(n); per > 16 {
 			t.Fatalf("%.1f bytes an id at %d ids", per, n)
 		}
 	}
@@ -46,12 +46,12 @@ func TestIDSetTakesAtMost20BytesAnID(t *testing.T) {
 func TestIDSetTellsEntriesThatBeginAtOnePlace(t *testing.T) {
 	t.Parallel()
 	var shard idShard
-	for i := range uint32(100) {
+	for i := range uint16(100) {
 		if !shard.add(1<<63, i) || !shard.add(1<<63+uint64(i)+1, 0) {
 			t.Fatalf("%d is taken for another one", i)
 		}
 	}
-	for i := range uint32(100) {
+	for i := range uint16(100) {
 		if shard.add(1<<63, i) || shard.add(1<<63+uint64(i)+1, 0) {
 			t.Fatalf("%d is forgotten", i)
 		}

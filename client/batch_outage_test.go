@@ -253,6 +253,19 @@ func TestAPauseLongerThanThePatienceStopsAtOnce(t *testing.T) {
 	})
 }
 
+func TestASecondPauseMustFitTheRestOfThePatience(t *testing.T) {
+	t.Parallel()
+	batchTest(t, 5, 1, func(b *bed) {
+		limit := asleeptest.TooManyRequests()
+		limit.RetryAfter = "70"
+		b.server.Inject(limit)
+		b.fetch(b.Context(), ids(b.users()), client.BatchOptions{MaxOutage: 100 * time.Second}).stopped(t, client.ErrOutage)
+		if b.elapsed() < 70*time.Second || b.elapsed() > 72*time.Second {
+			t.Errorf("stopped after %v; want it when the second pause is asked for", b.elapsed())
+		}
+	})
+}
+
 func TestRateLimitsThatNeverEndStopTheBatch(t *testing.T) {
 	t.Parallel()
 	for _, after := range []string{"", "3"} {
@@ -268,21 +281,25 @@ func TestRateLimitsThatNeverEndStopTheBatch(t *testing.T) {
 	}
 }
 
+// After a user's failure, which may be the last answer for long, nobody asks
+// whether the service is out.
 func TestTheTimeOfAnOutageStandsStillWhileNobodyAsks(t *testing.T) {
 	t.Parallel()
-	batchTest(t, 40, 2, func(b *bed) {
-		b.server.Inject(asleeptest.Fault{User: "user-0002", Op: asleeptest.GetSession, Status: 500})
-		n := 0
-		for r, err := range b.client.FetchSessions(b.Context(), ids(b.users()), client.Query{}, client.BatchOptions{Details: true, MaxOutage: 20 * time.Second}) {
-			if err != nil {
-				t.Fatalf("the batch stopped with %v; want patience with a slow consumer", err)
-			}
-			if n++; r.Err != nil {
-				time.Sleep(time.Hour)
+	batchTest(t, 12, 2, func(b *bed) {
+		b.server.Inject(asleeptest.Fault{User: "user-0010", Op: asleeptest.GetSession, Status: 500})
+		input := func(yield func(string, error) bool) {
+			for i, id := range b.users() {
+				if i == 10 {
+					time.Sleep(time.Hour)
+				}
+				if !yield(id, nil) {
+					return
+				}
 			}
 		}
-		if n != 40 {
-			t.Errorf("%d results; want 40", n)
+		out := b.fetch(b.Context(), input, client.BatchOptions{Details: true, MaxOutage: 20 * time.Second})
+		if r := out.byUser(t)["user-0010"]; out.err != nil || len(out.results) != 12 || r.Err == nil {
+			t.Errorf("%d results, %v, the user ended with %v; want 12 and one failure", len(out.results), out.err, r.Err)
 		}
 	})
 }

@@ -40,8 +40,9 @@ type BatchProgress struct {
 	// Retries those of them that were not the first of their call, RateLimited
 	// those that were answered by a rate limit.
 	Calls, Attempts, Retries, RateLimited int64
-	// InFlight requests wait for an answer, Queued ones are held back on this
-	// side, by the throttle or the bulkhead.
+	// InFlight requests wait for an answer. Queued ones are held back on this
+	// side, by the throttle, the bulkhead or the breaker; not counted are those that
+	// wait between two attempts.
 	InFlight, Queued int64
 	// Rate is the number of requests a second over the last 10 s.
 	Rate float64
@@ -89,27 +90,44 @@ func newTally(total, failedBefore int64) *tally {
 	return &tally{start: time.Now(), counts: BatchProgress{Total: total, ResumedFailed: failedBefore}}
 }
 
-// queue and launch: a request is on its way through the policies, and leaves.
-func (t *tally) queue()  { t.change(func(p *BatchProgress) { p.Queued++ }) }
-func (t *tally) launch() { t.change(func(p *BatchProgress) { p.Queued--; p.InFlight++ }) }
+// calling and called: a call is handed to the pipeline, and comes back.
+func (t *tally) calling() { t.change(func(p *BatchProgress) { p.Queued++ }) }
 
-// attempted counts an attempt that launched is or was refused; n is its number
-// within the call.
-func (t *tally) attempted(launched bool, sent, n int, o transport.Outcome) {
+func (t *tally) called(b *batchCall) {
+	t.change(func(p *BatchProgress) {
+		p.Calls++
+		if p.Queued--; b.retrying {
+			p.Queued++
+			b.retrying = false
+		}
+	})
+}
+
+// launched: a request leaves this side.
+func (t *tally) launched(b *batchCall) {
+	t.change(func(p *BatchProgress) {
+		if p.InFlight++; !b.retrying {
+			p.Queued--
+		}
+		b.retrying = false
+	})
+}
+
+// attempted: an attempt has come back.
+func (t *tally) attempted(b *batchCall, sent int, o transport.Outcome) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if launched {
-		t.counts.InFlight--
-	} else {
-		t.counts.Queued--
+	t.counts.InFlight--
+	if b.retrying = o.Failure() || o.Class == transport.ClassRateLimited; !b.retrying {
+		t.counts.Queued++ // until the call comes back, which is now
 	}
 	t.counts.Attempts += int64(sent)
-	if n > 1 {
+	if b.attempts > 1 {
 		t.counts.Retries += int64(sent)
 	}
 	t.turn(time.Now())
 	t.seconds[t.second%int64(len(t.seconds))] += int64(sent)
-	switch o.Class {
+	switch o.Class { //nolint:exhaustive // the rest neither asks for a pause nor ends one
 	case transport.ClassRateLimited:
 		t.counts.RateLimited++
 		t.quiet = time.Now().Add(o.RetryAfter)
@@ -127,7 +145,6 @@ func (t *tally) turn(now time.Time) {
 	t.second = max(t.second, newest)
 }
 
-func (t *tally) called()    { t.change(func(p *BatchProgress) { p.Calls++ }) }
 func (t *tally) read()      { t.change(func(p *BatchProgress) { p.Read++ }) }
 func (t *tally) resumed()   { t.change(func(p *BatchProgress) { p.Resumed++ }) }
 func (t *tally) duplicate() { t.change(func(p *BatchProgress) { p.Duplicates++ }) }

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,8 +14,8 @@ import (
 	"github.com/asleep-sdk/asleep/internal/transport"
 )
 
-// A policy between the two watches holds every request back for 3 s; the wire
-// takes 1 s.
+// A policy holds every request back for 3 s; the wire takes 1 s, and fails the
+// first two. The next attempts follow after 5 s at least.
 func TestTheMeterTellsWhatIsHeldBackFromWhatIsOnTheWire(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -22,8 +23,12 @@ func TestTheMeterTellsWhatIsHeldBackFromWhatIsOnTheWire(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		var sent atomic.Int32
 		wire := transport.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
 			time.Sleep(time.Second)
+			if sent.Add(1) <= 2 {
+				return &http.Response{StatusCode: http.StatusServiceUnavailable, Header: http.Header{"Retry-After": {"5"}}, Body: http.NoBody}, nil
+			}
 			body := `{"detail":"OK","result":{"timezone":"UTC","sleep_session_list":[]}}`
 			return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), ContentLength: -1}, nil
 		})
@@ -33,7 +38,7 @@ func TestTheMeterTellsWhatIsHeldBackFromWhatIsOnTheWire(t *testing.T) {
 				return next.RoundTrip(req)
 			})
 		}
-		c.doer = transport.New(transport.Config{Base: wire, BaseURL: c.base, Inner: []transport.Policy{watchBatches, hold, watchWire}})
+		c.doer = transport.New(transport.Config{Base: wire, BaseURL: c.base, Retry: transport.DefaultRetry(), Inner: []transport.Policy{hold, watchBatches}})
 		var meter BatchMeter
 		users := maps.All(map[string]error{"a": nil, "b": nil})
 		next, stop := iter.Pull2(c.FetchSessions(t.Context(), users, Query{}, BatchOptions{Concurrency: 2, Meter: &meter}))
@@ -46,6 +51,10 @@ func TestTheMeterTellsWhatIsHeldBackFromWhatIsOnTheWire(t *testing.T) {
 			time.Sleep(1500 * time.Millisecond)
 			if p := meter.Progress(); p.Queued != 0 || p.InFlight != 2 || p.Waiting != WaitNothing {
 				t.Errorf("after 3.5 s %+v; want 2 on the wire", p)
+			}
+			time.Sleep(1500 * time.Millisecond)
+			if p := meter.Progress(); p.Queued != 0 || p.InFlight != 0 {
+				t.Errorf("after 5 s %+v; want 2 between two attempts", p)
 			}
 		}()
 		for b, err, ok := next(); ok; b, err, ok = next() {

@@ -34,6 +34,7 @@ func TestRunsThatAreResumedAddUpToTheTruth(t *testing.T) {
 }
 
 func resumedRuns(t *testing.T, seed uint64) {
+	t.Helper()
 	rnd := rand.New(rand.NewPCG(seed, 1))
 	users, sessions := 20+rnd.IntN(150), rnd.IntN(6)
 	batchTest(t, users, sessions, func(b *bed) {

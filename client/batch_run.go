@@ -14,8 +14,8 @@ import (
 // stop and the progress. The caller's goroutine hands out the results.
 type batchRun struct {
 	*batchPlan
-	outer  context.Context //nolint:containedctx // the caller's; a run is one call of the caller
-	ctx    context.Context //nolint:containedctx // of all calls; ends with a halt
+	outer  context.Context // the caller's; a run is one call of the caller
+	ctx    context.Context // of all calls; ends with a halt
 	cancel context.CancelFunc
 
 	gate    *gate
@@ -120,7 +120,7 @@ func (r *batchRun) close() {
 		r.options.Progress(p)
 	}
 	if r.crash != nil {
-		panic(r.crash)
+		panic(r.crash) //nolint:forbidigo // the caller's own, passed on
 	}
 }
 
@@ -131,7 +131,7 @@ func (r *batchRun) halt(reason, err error) {
 	switch {
 	case r.reason == nil || r.soft:
 		r.reason, r.err, r.soft = reason, err, false
-	case r.reason == reason && err != nil && !isFailure(r.err):
+	case errors.Is(r.reason, reason) && err != nil && !isFailure(r.err):
 		r.err = err
 	}
 	r.mu.Unlock()
@@ -147,12 +147,12 @@ func isFailure(err error) bool {
 // drain ends the batch softly: no user is started any more, those in hand may
 // finish.
 func (r *batchRun) drain(reason error) {
-	r.give(reason, nil)
+	r.blame(reason, nil)
 	r.stop()
 }
 
-// give is the reason why a batch cannot end well, unless there is one already.
-func (r *batchRun) give(reason, err error) {
+// blame notes why the batch will not end well, unless that is known already.
+func (r *batchRun) blame(reason, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.reason == nil {

@@ -149,6 +149,38 @@ func TestTheEndOfTheContextEndsABatchAtOnce(t *testing.T) {
 	})
 }
 
+func TestTheEndOfTheContextEndsABatchWhoseWindowIsFull(t *testing.T) {
+	t.Parallel()
+	batchTest(t, 50, 1, func(b *bed) {
+		b.server.Inject(asleeptest.Fault{User: "user-0001", Latency: time.Hour})
+		ctx, cancel := context.WithTimeout(b.Context(), 5*time.Second)
+		defer cancel()
+		b.fetch(ctx, ids(b.users()), client.BatchOptions{Window: 10}).stopped(t, context.DeadlineExceeded)
+		if b.elapsed() != 5*time.Second {
+			t.Errorf("ended after %v; want 5s", b.elapsed())
+		}
+	})
+}
+
+func TestAfterTheEndOfTheContextNoResultIsYielded(t *testing.T) {
+	t.Parallel()
+	batchTest(t, 100, 1, func(b *bed) {
+		ctx, cancel := context.WithCancel(b.Context())
+		defer cancel()
+		n, last := 0, error(nil)
+		for _, err := range b.client.FetchSessions(ctx, ids(b.users()), client.Query{}, client.BatchOptions{}) {
+			if n++; n == 1 {
+				time.Sleep(time.Minute) // all users in hand are done by then
+				cancel()
+			}
+			last = err
+		}
+		if stopped, ok := errors.AsType[*client.BatchStopped](last); n != 2 || !ok || stopped.Progress.Done != 1 || stopped.Token.Done() != 1 {
+			t.Errorf("%d results, %v; want one and the stop", n, last)
+		}
+	})
+}
+
 func TestAnInputThatFailsStopsAfterTheUsersInHand(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("disk on fire")
@@ -171,11 +203,13 @@ func TestAnInputThatEndsWithTheContextIsNotComplete(t *testing.T) {
 	batchTest(t, 10, 1, func(b *bed) {
 		ctx, cancel := context.WithCancel(b.Context())
 		input := iter.Seq2[string, error](func(yield func(string, error) bool) {
+			slow := time.NewTicker(time.Second)
+			defer slow.Stop()
 			for _, id := range b.users() {
 				select {
 				case <-ctx.Done():
 					return
-				case <-time.Tick(time.Second):
+				case <-slow.C:
 				}
 				if !yield(id, nil) {
 					return

@@ -100,6 +100,20 @@ func TestAFailingUserNeitherEndsNorHidesTheOthers(t *testing.T) {
 	})
 }
 
+func TestAUserWhoFailsCostsNoFurtherCalls(t *testing.T) {
+	t.Parallel()
+	batchTest(t, 1, 50, func(b *bed) {
+		b.server.Inject(asleeptest.Fault{Op: asleeptest.GetSession, Skip: 2, Times: 1, Status: 400, Body: `{"detail":"no"}`})
+		out := b.fetch(b.Context(), ids(b.users()), client.BatchOptions{Details: true, Concurrency: 4})
+		if r := out.byUser(t)["user-0001"]; out.err != nil || !errors.Is(r.Err, client.ErrInvalid) {
+			t.Fatalf("%v, %v; want the failure of the user", r.Err, out.err)
+		}
+		if n := b.server.Count(asleeptest.GetSession); n > 8 { // four, and those that may leave at the same moment
+			t.Errorf("%d reports were asked for; want no more than were in flight", n)
+		}
+	})
+}
+
 func TestAnInvalidIDFailsWithoutACall(t *testing.T) {
 	t.Parallel()
 	batchTest(t, 1, 1, func(b *bed) {

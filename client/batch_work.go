@@ -73,7 +73,7 @@ func (r *batchRun) refuseInput(err error) {
 	switch {
 	case ok:
 		// What was read before counts: those users are finished, without a bound.
-		r.give(ErrBatchInput, broken.err)
+		r.blame(ErrBatchInput, broken.err)
 	case !r.stopped(): // else the input may have ended because the batch does
 		r.halt(err, nil) // the token does not fit
 	}
@@ -113,13 +113,9 @@ func (r *batchRun) fetch(u batchUserID) *Batch {
 	defer cancel()
 	w := &userWork{batchRun: r, ctx: ctx, cancel: cancel, batch: Batch{User: u.id, Index: u.index}}
 	b := &w.batch
-	if problem := checkID(u.id); problem != "" {
-		k := r.client.newCall(opFetchSessions, r.opts)
-		k.problem("user id", "%s", problem)
-		b.Err = k.refusal()
-		return b
+	if b.Err = w.refuse("user id", u.id); b.Err == nil {
+		b.Sessions, b.Err = w.list()
 	}
-	b.Sessions, b.Err = w.list()
 	if b.Err == nil && r.options.Details {
 		b.Reports, b.Err = w.reports()
 	}
@@ -135,12 +131,24 @@ func (r *batchRun) fetch(u batchUserID) *Batch {
 // userWork is one user in hand.
 type userWork struct {
 	*batchRun
-	ctx    context.Context //nolint:containedctx // a user in hand is one operation
+	ctx    context.Context // a user in hand is one operation
 	cancel context.CancelFunc
 
 	mu    sync.Mutex
 	batch Batch
 	err   error // of the reports, the first one
+}
+
+// refuse is the error of an id that the service cannot be asked for. It is judged
+// before the gate, which is about the service.
+func (w *userWork) refuse(name, id string) error {
+	problem := checkID(id)
+	if problem == "" {
+		return nil
+	}
+	k := w.client.newCall(opFetchSessions, w.opts)
+	k.problem(name, "%s", problem)
+	return k.refusal()
 }
 
 // finish makes a call and counts it.
@@ -176,6 +184,11 @@ func (w *userWork) list() ([]asleep.SessionSummary, error) {
 // reports reads the reports of the sessions listed, as many at a time as the gate
 // lets out. Sessions that are gone are counted and left out.
 func (w *userWork) reports() ([]*asleep.Report, error) {
+	for _, s := range w.batch.Sessions {
+		if err := w.refuse("session id", s.SessionID); err != nil {
+			return nil, err
+		}
+	}
 	reports := make([]*asleep.Report, len(w.batch.Sessions))
 	var reading sync.WaitGroup
 	room := make(chan struct{}, w.options.Concurrency) // for those that wait outside the gate, too

@@ -81,7 +81,7 @@ func (s *settings) client() (*Client, error) {
 			Retry:          transport.Retry(s.retry),
 			AttemptTimeout: attempt,
 			MaxBody:        s.maxBody,
-			Inner:          []transport.Policy{watchBatches, watchWire},
+			Inner:          []transport.Policy{watchBatches},
 		}),
 		server:   strings.TrimSuffix(base.String(), "/") + "/",
 		base:     base,
