@@ -97,7 +97,7 @@ func newFetchCommand(a *app) *cobra.Command {
 	addBool(flags, &o.noResume, "no-resume", "neither read nor write a checkpoint")
 	addBool(flags, &o.overwrite, "overwrite", "start over: replace what --out, --error-file and the checkpoint hold")
 	addInt(flags, &o.concurrency, "concurrency", "N", "most calls in flight", 1, client.MaxBatchConcurrency)
-	addNumber(flags, &o.rate, "rate", "N", "most calls a second; 0 means the client's default", 0, math.Inf(1))
+	addNumber(flags, &o.rate, "rate", "N", "most calls a second; 0 means the client's default", math.Inf(1))
 	addDuration(flags, &o.maxDuration, "max-duration", "start no user after this time, and stop resumable")
 	addDuration(flags, &o.maxOutage, "max-outage", "stop resumable when the service was away this long")
 	addBool(flags, &o.dryRun, "dry-run", "only estimate the number of calls, from the lists of some users")

@@ -68,9 +68,9 @@ func (j *fetchJob) load() (state checkpoint.State, resume bool, err error) {
 	state, resume, err = checkpoint.Load(path)
 	switch {
 	case errors.Is(err, checkpoint.ErrNewer):
-		return state, false, exitWith(ExitUsage, fmt.Errorf("%w: resume with that version, or give --overwrite to start over", err))
+		return state, false, usageError(fmt.Errorf("%w: resume with that version, or give --overwrite to start over", err))
 	case errors.Is(err, checkpoint.ErrInvalid):
-		return state, false, exitWith(ExitUsage, fmt.Errorf("%w: name another with --checkpoint, or give --overwrite to start over", err))
+		return state, false, usageError(fmt.Errorf("%w: name another with --checkpoint, or give --overwrite to start over", err))
 	case err != nil:
 		if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
 			err = pathErr.Err

@@ -81,7 +81,7 @@ func (j *fetchJob) open(path string, mark checkpoint.Mark, resume bool, stream f
 	case errors.Is(err, appendfile.ErrExists):
 		return nil, fileProblem(path, "exists, and no checkpoint says that it is to be continued: move it away, name another file, or give --overwrite to replace it")
 	case errors.Is(err, appendfile.ErrChanged):
-		return nil, exitWith(ExitUsage, fmt.Errorf("%w: put back the file of the run before, or give --overwrite to start over", err))
+		return nil, usageError(fmt.Errorf("%w: put back the file of the run before, or give --overwrite to start over", err))
 	case err != nil:
 		return nil, unwritable(path, err)
 	}

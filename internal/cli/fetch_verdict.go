@@ -46,10 +46,10 @@ func (j *fetchJob) refused(stop error) error {
 		return fileProblem(j.files.checkpoint, fmt.Sprintf("does not fit this run: %v: %s; or give --overwrite to start over", resume.Err, resume.Problem))
 	}
 	if errors.Is(stop, userlist.ErrEmpty) {
-		return exitWith(ExitUsage, fmt.Errorf("%w: give one user id a line", inputError(stop)))
+		return usageError(fmt.Errorf("%w: give one user id a line", inputError(stop)))
 	}
 	if _, ok := errors.AsType[*client.BatchStopped](stop); !ok && errors.Is(stop, client.ErrInvalid) {
-		return exitWith(ExitUsage, stop)
+		return usageError(stop)
 	}
 	return nil
 }
