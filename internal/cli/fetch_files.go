@@ -135,5 +135,5 @@ func unwritable(path string, err error) error {
 
 // fileProblem is a usage error about a file.
 func fileProblem(path, text string) error {
-	return usageError(errors.New(path+" "+text))
+	return usageError(errors.New(path + " " + text))
 }

@@ -12,8 +12,13 @@ import (
 	"github.com/asleep-sdk/asleep/internal/cli/userlist"
 )
 
-// saveEvery is how often the checkpoint is saved while results come in.
-const saveEvery = time.Second
+// The checkpoint is saved as often as costs one twentieth of the time, within
+// these bounds: a kill then loses little on any disk.
+const (
+	saveShare    = 20
+	saveEarliest = 100 * time.Millisecond
+	saveLatest   = 2 * time.Second
+)
 
 // fetchJob is a fetch whose options have been judged.
 type fetchJob struct {
@@ -115,12 +120,8 @@ func (j *fetchJob) runBatch(ctx context.Context, sink *fetchSink, report reporte
 	hard, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
 	// The input may block for ever: it is given up with the batch.
-	input, giveUp := context.WithCancel(ctx)
+	input, giveUp := context.WithCancel(hard)
 	defer giveUp()
-	if j.maxDuration > 0 {
-		timer := time.AfterFunc(j.maxDuration, giveUp)
-		defer timer.Stop()
-	}
 	unwatch := context.AfterFunc(ctx, report.stopping)
 	defer unwatch()
 	saver := j.saveNowAndThen(hard, sink, cancel)
@@ -128,6 +129,7 @@ func (j *fetchJob) runBatch(ctx context.Context, sink *fetchSink, report reporte
 
 	var meter client.BatchMeter
 	o := j.options(sink.state.Token)
+	o.Stopping = giveUp
 	o.MaxDuration, o.Stop, o.Meter = j.maxDuration, ctx.Done(), &meter
 	o.Progress, o.ProgressEvery = report.update, report.every()
 	end := &ending{}
@@ -154,17 +156,19 @@ func (j *fetchJob) saveNowAndThen(ctx context.Context, sink *fetchSink, fail con
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		ticker := time.NewTicker(saveEvery)
-		defer ticker.Stop()
+		timer := time.NewTimer(saveEarliest)
+		defer timer.Stop()
 		for {
 			select {
 			case <-ctx.Done():
 				return
-			case <-ticker.C:
+			case <-timer.C:
+				began := time.Now()
 				if err := sink.save(); err != nil {
 					fail(err)
 					return
 				}
+				timer.Reset(min(max(saveEarliest, saveShare*time.Since(began)), saveLatest))
 			}
 		}
 	}()

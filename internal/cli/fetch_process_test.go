@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -266,6 +267,39 @@ func TestATerminatedFetchIsResumedToTheTruth(t *testing.T) {
 	}
 	f.run(0)
 	f.wantTruth()
+}
+
+// A stream that has no more to say for now does not keep a run from its end.
+func TestABlockedStreamDoesNotHoldUpTheEnd(t *testing.T) {
+	t.Parallel()
+	f := newFetching(t, asleeptest.Config{Users: 2, SessionsPerUser: 1, Seed: 15})
+	for _, c := range []struct {
+		fault asleeptest.Fault
+		args  []string
+		code  int
+	}{
+		{asleeptest.QuotaExceeded(), nil, 6},
+		{asleeptest.TokenInvalid(), nil, 4},
+		{asleeptest.Unavailable(), []string{"--max-outage", "200ms"}, 5},
+		{asleeptest.Fault{}, []string{"--max-duration", "200ms"}, 5},
+	} {
+		remove := f.srv.Inject(c.fault)
+		cmd := exec.CommandContext(t.Context(), "asleep", append([]string{"fetch", "--users-file", "-", "--rate", "100000"}, c.args...)...)
+		stdin, err := cmd.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd.Env = append(os.Environ(), "ASLEEP_BASE_URL="+f.srv.URL, "ASLEEP_API_KEY="+apiKey)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.WriteString(stdin, "user-0001\n") // and stays open
+		_ = cmd.Wait()
+		if got := cmd.ProcessState.ExitCode(); got != c.code {
+			t.Errorf("%v: exit code %d, want %d", c.args, got, c.code)
+		}
+		remove()
+	}
 }
 
 func TestTheSecondSignalEndsAFetchAtOnce(t *testing.T) {
