@@ -358,6 +358,55 @@ func TestAFetchMayBeKilledAnywhere(t *testing.T) {
 	f.wantTruth()
 }
 
+func TestTheErrorFileSurvivesKillsToo(t *testing.T) {
+	t.Parallel()
+	f := newFetching(t, asleeptest.Config{Users: 90, SessionsPerUser: 2, Seed: 16, LogSize: -1}, "--details", "--concurrency", "4")
+	f.srv.Inject(asleeptest.Slow(2 * time.Millisecond))
+	failing := map[string]int{}
+	for i := 1; i <= 90; i += 3 {
+		user := fmt.Sprintf("user-%04d", i)
+		f.srv.Inject(asleeptest.Fault{User: user, Status: 404, Body: `{"detail":"user does not exist"}`})
+		failing[user] = 0
+	}
+	for range 4 {
+		p := f.start()
+		if !f.await(p, f.srv.Stats().Requests+30) {
+			break
+		}
+		_ = p.Process.Kill()
+		p.code()
+	}
+	last := f.run(3)
+	if !strings.Contains(last.stderr.String(), "30 of 90 users failed") {
+		t.Errorf("failures of earlier runs are not counted:\n%s", &last.stderr)
+	}
+	text, err := os.ReadFile(f.out + ".errors.ndjson")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range bytes.Lines(text) {
+		var failed struct {
+			UserID string `json:"user_id"`
+			Line   int    `json:"line"`
+		}
+		if err := json.Unmarshal(line, &failed); err != nil {
+			t.Fatalf("a line is not whole: %v: %q", err, line)
+		}
+		failing[failed.UserID]++
+		if want := fmt.Sprintf("user-%04d", failed.Line); failed.UserID != want {
+			t.Errorf("line %d is said to be of %s, want %s", failed.Line, failed.UserID, want)
+		}
+	}
+	for user, n := range failing {
+		if n != 1 {
+			t.Errorf("%s is in the error file %d times, want once", user, n)
+		}
+	}
+	if got := len(f.lines()); got != 120 {
+		t.Errorf("%d sessions, want 120", got)
+	}
+}
+
 func TestAFetchWaitsForAnOutageToEnd(t *testing.T) {
 	t.Parallel()
 	f := newFetching(t, asleeptest.Config{Users: 200, SessionsPerUser: 3, Seed: 5, LogSize: -1}, "--details")
