@@ -19,19 +19,19 @@ type barReporter struct {
 
 	bars *mpb.Progress
 	bar  *mpb.Bar
-	last atomic.Pointer[client.BatchProgress]
+	text atomic.Pointer[string] // beside the bar
 }
 
 func newBarReporter(lines *lineReporter) *barReporter {
 	r := &barReporter{lineReporter: lines}
-	r.last.Store(&client.BatchProgress{Total: lines.total})
+	r.show(progressText(client.BatchProgress{Total: lines.total}, 0))
 	r.bars = mpb.New(mpb.WithOutput(lines.app.Err), mpb.WithAutoRefresh(), mpb.WithRefreshRate(barRefresh), mpb.WithWidth(24))
 	filler := mpb.BarStyle().Build()
 	if lines.total <= 0 {
 		filler = mpb.NopStyle().Build()
 	}
 	bar, err := r.bars.Add(max(1, lines.total), filler, mpb.BarRemoveOnComplete(), mpb.AppendDecorators(
-		decor.Any(func(decor.Statistics) string { return " " + cell(progressText(*r.last.Load())) }),
+		decor.Any(func(decor.Statistics) string { return *r.text.Load() }),
 	))
 	if err == nil { // it fails only after the end
 		r.bar = bar
@@ -44,11 +44,16 @@ type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
+func (r *barReporter) show(text string) {
+	text = " " + cell(text)
+	r.text.Store(&text)
+}
+
 func (r *barReporter) every() time.Duration { return barRefresh }
 
 func (r *barReporter) update(p client.BatchProgress) {
 	p.Waiting, p.Until = longWait(p)
-	r.last.Store(&p)
+	r.show(progressText(p, r.pace.remaining(p)))
 	if r.bar != nil && p.Total > 0 {
 		r.bar.SetCurrent(min(position(p), p.Total-1)) // complete is what stop says
 	}

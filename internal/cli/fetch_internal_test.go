@@ -4,12 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/asleep-sdk/asleep"
 	"github.com/asleep-sdk/asleep/client"
+	"github.com/asleep-sdk/asleep/internal/cli/checkpoint"
 	"github.com/asleep-sdk/asleep/internal/cli/userlist"
 )
 
@@ -93,21 +96,70 @@ func TestTheProgressOnOneLine(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		p    client.BatchProgress
+		eta  time.Duration
 		want string
 	}{
-		{client.BatchProgress{}, "0 users, 0 sessions, 0.0/s"},
-		{client.BatchProgress{Done: 1, Sessions: 1, Rate: 9.87}, "1 user, 1 session, 9.9/s"},
+		{client.BatchProgress{}, 0, "0 users, 0 sessions, 0.0/s"},
+		{client.BatchProgress{Done: 1, Sessions: 1, Rate: 9.87}, 0, "1 user, 1 session, 9.9/s"},
 		{
-			client.BatchProgress{Total: 5000, Done: 1000, Resumed: 200, Duplicates: 50, Failed: 2, Sessions: 12345, Rate: 10, Retries: 1, Elapsed: time.Minute},
+			client.BatchProgress{Total: 5000, Done: 1000, Resumed: 200, Duplicates: 50, Failed: 2, Sessions: 12345, Rate: 10, Retries: 1},
+			225 * time.Second,
 			"1,250 of 5,000 users, 12,345 sessions, 10.0/s, 2 failed, 1 retry, ETA 3m45s",
 		},
 		{
 			client.BatchProgress{Total: 2, Done: 2, Retries: 1200, Waiting: client.WaitOutage, Cause: errors.New("asleep: 503")},
+			0,
 			"2 of 2 users, 0 sessions, 0.0/s, 1,200 retries, the service is away, waiting (503)",
 		},
 	} {
-		if got := progressText(c.p); got != c.want {
+		if got := progressText(c.p, c.eta); got != c.want {
 			t.Errorf("got  %s\nwant %s", got, c.want)
+		}
+	}
+}
+
+func TestTheTimeLeftFollowsTheLastMinute(t *testing.T) {
+	t.Parallel()
+	var r pace
+	for _, c := range []struct {
+		at      time.Duration
+		done    int64
+		waiting client.Wait
+		want    time.Duration
+	}{
+		{0, 0, "", 0},
+		{10 * time.Second, 100, "", 90 * time.Second},  // 10/s
+		{20 * time.Second, 200, "", 80 * time.Second},  //
+		{60 * time.Second, 200, client.WaitOutage, 0},  // nobody knows
+		{70 * time.Second, 200, "", 480 * time.Second}, // since 10 s: 100 in 60 s
+		{120 * time.Second, 700, "", 36 * time.Second}, // since 60 s: 500
+		{130 * time.Second, 1000, "", 0},
+	} {
+		got := r.remaining(client.BatchProgress{Total: 1000, Done: c.done, Elapsed: c.at, Waiting: c.waiting})
+		if got.Round(time.Millisecond) != c.want {
+			t.Errorf("after %v with %d done: %v left, want %v", c.at, c.done, got, c.want)
+		}
+	}
+}
+
+// "The last 7 days" of a run that is resumed after midnight are those of its
+// beginning: another period would be another query.
+func TestAResumedRunKeepsItsDays(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "c")
+	from, to := asleep.Date{Year: 2026, Month: 3, Day: 8}, asleep.Date{Year: 2026, Month: 3, Day: 14}
+	if err := (checkpoint.State{Format: "ndjson", Days: 7, From: from, To: to}).Save(path); err != nil {
+		t.Fatal(err)
+	}
+	for days, kept := range map[int]bool{7: true, 8: false} {
+		today := asleep.Date{Year: 2026, Month: 3, Day: 15}
+		o := &fetchOptions{output: formatNDJSON, period: period{days: days, from: today.AddDays(1 - days), to: today}}
+		j := &fetchJob{fetchOptions: o, files: fetchFiles{checkpoint: path}}
+		if _, resume, err := j.load(); !resume || err != nil {
+			t.Fatal(resume, err)
+		}
+		if q := j.query(); (q == client.Query{From: from, To: to}) != kept {
+			t.Errorf("--days %d asks for %v to %v", days, q.From, q.To)
 		}
 	}
 }

@@ -41,6 +41,7 @@ type lineReporter struct {
 	quiet    bool
 	total    int64
 	told     time.Duration // into the batch, when update last said something
+	pace     pace
 
 	mu sync.Mutex
 	w  io.Writer
@@ -85,15 +86,15 @@ func (r *lineReporter) update(p client.BatchProgress) {
 		r.say("progress", attributes(p)...)
 		return
 	}
-	r.say(progressText(p))
+	r.say(progressText(p, r.pace.remaining(p)))
 }
 
 func (r *lineReporter) summary(_ context.Context, end *ending) {
 	r.say(summaryText(end), append(attributes(end.progress), "complete", end.complete())...)
 }
 
-// progressText is how far a fetch has come, on one line.
-func progressText(p client.BatchProgress) string {
+// progressText is how far a fetch has come, on one line. An eta of 0 is not known.
+func progressText(p client.BatchProgress, eta time.Duration) string {
 	parts := []string{usersText(p), count(p.Sessions, "session"), fmt.Sprintf("%.1f/s", p.Rate)}
 	if p.Failed > 0 {
 		parts = append(parts, thousands(p.Failed)+" failed")
@@ -104,7 +105,7 @@ func progressText(p client.BatchProgress) string {
 	if w := waitText(p, time.Now()); w != "" {
 		parts = append(parts, w)
 	}
-	if eta, ok := remaining(p); ok {
+	if eta > 0 {
 		parts = append(parts, "ETA "+duration(eta))
 	}
 	return strings.Join(parts, ", ")
@@ -118,15 +119,6 @@ func usersText(p client.BatchProgress) string {
 		return fmt.Sprintf("%s of %s", thousands(position(p)), count(p.Total, "user"))
 	}
 	return count(position(p), "user")
-}
-
-// remaining is the time until the end, if the users to come are like those of this run.
-func remaining(p client.BatchProgress) (time.Duration, bool) {
-	left := p.Total - position(p)
-	if p.Total <= 0 || left <= 0 || p.Done == 0 {
-		return 0, false
-	}
-	return time.Duration(float64(p.Elapsed) / float64(p.Done) * float64(left)), true
 }
 
 // waitText says what is waited for and why.
