@@ -182,7 +182,9 @@ func (k *call) limit(wire *transport.Call) {
 	if d := k.settings.attempt; d != nil {
 		wire.Limits.AttemptTimeout = *d
 	}
-	wire.Limits.Patient = k.settings.batch
+	if k.settings.batch {
+		wire.Limits.Patient, wire.Lane = true, transport.Batch
+	}
 }
 
 // capture hands the answer to the caller that asked for it; nil clears what an

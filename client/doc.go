@@ -13,6 +13,8 @@
 //	call       arguments checked, all problems at once, nothing sent if there is one
 //	           overall deadline
 //	retry      what may be repeated, how often, after which wait
+//	bulkhead   a slot for the request; batches let other calls go first
+//	throttle   its turn: never faster than configured, slower when the service says so
 //	attempt    key added, one timeout from dial to last byte, the whole body under a limit
 //	decode     status, then envelope, then result; Raw keeps the JSON as it came
 //
@@ -22,7 +24,9 @@
 //
 // Lists are sequences ([Client.Sessions]): pages are fetched as the loop asks, a
 // second range starts over, the first error ends it. Long periods are split
-// ([Client.AverageStats]). What has no method goes through [Client.Do].
+// ([Client.AverageStats]). The sessions of many users are a batch
+// ([Client.FetchSessions]): patient, resumable, in constant memory. What has no
+// method goes through [Client.Do].
 //
 // A Client is safe for concurrent use. Values returned belong to the caller and
 // are shared with nobody; the string Raw in them is a part of the answer's body
@@ -37,6 +41,8 @@
 //	attempt timeout   10 s                                       WithTimeouts, AttemptTimeout
 //	overall timeout   120 s, or the context's end if earlier     WithTimeouts, Timeout
 //	body              8 MiB after decompression                  WithMaxBody
+//	throttle          10 requests a second, burst of 10          WithThrottle
+//	bulkhead          16 requests under way, 2 kept from batches WithBulkhead
 //	connections       HTTP/2, 20 idle a host, no limit           WithPool, WithHTTPClient
 //	proxy             HTTPS_PROXY and NO_PROXY                   WithHTTPClient
 //	timezone          none sent: the service uses UTC            WithTimezone, InTimezone
@@ -65,6 +71,8 @@
 //	upstream down    ErrUnavailable, with the last answer or the last network error
 //	rate limit       waited out. ErrRateLimited at once, with RetryAfter, if the wait asked for is
 //	                 over the cap or past the deadline. The service says it with 403 or 429
+//	local refusal    ErrThrottled, ErrBulkheadFull: the client itself held the request back beyond
+//	                 its deadline, or its queue is full. Nothing was sent
 //	quota, plan      ErrQuotaExceeded, ErrPlanExpired: also 403, never repeated
 //	key refused      ErrUnauthorized, ErrForbidden
 //	user id refused  ErrUserIDInvalid: a 401 as well, which says nothing about the key

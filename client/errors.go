@@ -63,6 +63,13 @@ var (
 	// ErrTruncated: an answer's body ended early, on every attempt. It also
 	// matches ErrUnavailable.
 	ErrTruncated = transport.ErrTruncated
+	// ErrThrottled: the client's own rate limit ([WithThrottle]), or a wait that
+	// the service asked for, would have held the request back beyond its
+	// deadline. Nothing was sent.
+	ErrThrottled = transport.ErrThrottled
+	// ErrBulkheadFull: too many calls wait for their turn ([WithBulkhead]).
+	// Nothing was sent.
+	ErrBulkheadFull = transport.ErrBulkheadFull
 	// ErrMaybeCreated: a create ended without proof that the service did
 	// nothing. It was not sent again.
 	ErrMaybeCreated = transport.ErrMaybeCreated

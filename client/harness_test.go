@@ -38,8 +38,11 @@ func mocked(t *testing.T, opts ...client.Option) (*client.Client, *httpmock.Mock
 	return newClient(t, opts...), mock
 }
 
+// newClient makes a client that does not hold requests back unless opts say so: its
+// tests are about other things, and count in exact time.
 func newClient(tb testing.TB, opts ...client.Option) *client.Client {
 	tb.Helper()
+	opts = append([]client.Option{client.WithThrottle(client.Throttle{}), client.WithBulkhead(client.Bulkhead{})}, opts...)
 	c, err := client.New(secret, opts...)
 	if err != nil {
 		tb.Fatal(err)

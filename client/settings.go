@@ -22,6 +22,8 @@ type settings struct {
 	retry     Retry
 	timeouts  Timeouts
 	pool      Pool
+	throttle  Throttle
+	bulkhead  Bulkhead
 	userAgent string
 	timezone  string
 	maxBody   int64
@@ -39,6 +41,8 @@ func newSettings(apiKey string) *settings {
 		keySource: "API key",
 		retry:     DefaultRetry(),
 		timeouts:  DefaultTimeouts(),
+		throttle:  DefaultThrottle(),
+		bulkhead:  DefaultBulkhead(),
 	}
 }
 
@@ -59,6 +63,7 @@ func (s *settings) problem(option, format string, args ...any) {
 func (s *settings) client() (*Client, error) {
 	base := s.checkBaseURL()
 	zones := new(zones)
+	throttle, bulkhead := s.limits()
 	s.checkKey()
 	s.checkFigures()
 	s.checkHTTPClient()
@@ -79,6 +84,8 @@ func (s *settings) client() (*Client, error) {
 			BaseURL:        base,
 			UserAgent:      strings.TrimSpace(s.userAgent + " " + ownUserAgent()),
 			Retry:          transport.Retry(s.retry),
+			Throttle:       throttle,
+			Bulkhead:       bulkhead,
 			AttemptTimeout: attempt,
 			MaxBody:        s.maxBody,
 			Inner:          []transport.Policy{watchBatches},
@@ -107,7 +114,7 @@ func (s *settings) wire() (http.RoundTripper, time.Duration) {
 		return base, attempt
 	}
 	pool := transport.NewPool(transport.PoolConfig{
-		Concurrency: s.pool.MaxConnections,
+		Concurrency: max(s.pool.MaxConnections, s.slots()),
 		DialTimeout: s.pool.DialTimeout, TLSTimeout: s.pool.TLSTimeout, IdleTimeout: s.pool.IdleTimeout,
 	})
 	pool.MaxConnsPerHost = s.pool.MaxConnections
