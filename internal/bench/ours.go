@@ -20,7 +20,11 @@ func newOurs(s Setup) (Caller, error) {
 	s = s.withDefaults()
 	retry := client.DefaultRetry()
 	retry.Attempts, retry.Base, retry.Max = s.Attempts, s.Base, max(s.Base, retry.Max)
-	opts := []client.Option{client.WithBaseURL(s.URL), client.WithRetry(retry)}
+	throttle := client.Throttle{Rate: outOfTheWay}
+	if s.Rate > 0 {
+		throttle.Rate = s.Rate
+	}
+	opts := []client.Option{client.WithBaseURL(s.URL), client.WithRetry(retry), client.WithThrottle(throttle)}
 	if s.Wire != nil {
 		opts = append(opts, client.WithHTTPClient(&http.Client{Transport: s.Wire}))
 	}
@@ -36,8 +40,6 @@ func unwired(s Setup) string {
 	switch {
 	case s.Patient, s.Probe > 0:
 		return "the client has no option for the breaker's probes and patience"
-	case s.Rate > 0:
-		return "the client has no option for the throttle"
 	case !s.NoBreaker:
 		return "the client has no option for the breaker"
 	}

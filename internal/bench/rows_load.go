@@ -62,7 +62,9 @@ type limitCase struct {
 
 func (l limitCase) row() Row {
 	accepted, goal := 85.0, "1.0, <= 1.05, >= 85/s"
-	if l.seed > 0 {
+	// One Retry-After of a second costs a limit with a burst of 20 the 80 calls that
+	// it does not save up: nobody who heeds it comes to 98.
+	if l.seed > 0 && l.retryAfter == "" {
 		accepted, goal = 98, "1.0, <= 1.05, >= 98/s"
 	}
 	return Row{
@@ -74,7 +76,9 @@ func (l limitCase) row() Row {
 		},
 		Run: func(ctx context.Context) []Outcome {
 			limit := Limit{Rate: limitRate, Burst: limitBurst, Status: l.status, RetryAfter: l.retryAfter, Service: limitService}
-			setup := Setup{Rate: l.seed, Forbidden403: l.status == http.StatusForbidden}
+			// To no breaker is a rate-limit answer a failure: off, so that the throttle
+			// is seen alone.
+			setup := Setup{Rate: l.seed, NoBreaker: true, Forbidden403: l.status == http.StatusForbidden}
 			return scene{script: limit.Script, setup: setup, play: playLimit}.sideBySide(ctx, l.field)
 		},
 	}

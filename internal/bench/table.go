@@ -14,6 +14,7 @@ func Rows() []Row {
 	rows = append(rows, flakyRow())
 	rows = append(rows, limitRows()...)
 	rows = append(rows, hygieneRows()...)
+	rows = append(rows, batchRows()...)
 	return append(rows, decodeRow())
 }
 

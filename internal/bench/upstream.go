@@ -32,6 +32,7 @@ type Answer struct {
 	Status     int           // 200 comes with the payload, others with a short detail
 	RetryAfter string        // the header; empty for none
 	After      time.Duration // the time that the answer takes
+	Body       string        // of a 200, instead of the payload
 }
 
 // Script decides over attempts. It is called from one goroutine at a time.
@@ -97,6 +98,9 @@ func (u *Upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body := payload
 	switch answer.Status {
 	case http.StatusOK:
+		if answer.Body != "" {
+			body = []byte(answer.Body)
+		}
 	case http.StatusTooManyRequests, http.StatusForbidden:
 		body = []byte(`{"detail":"Rate limit exceeded"}`)
 	default:
