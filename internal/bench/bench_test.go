@@ -24,6 +24,7 @@ func BenchmarkFreeWire(b *testing.B) {
 }
 
 func field(b *testing.B, setup bench.Setup) {
+	b.Helper()
 	for _, contender := range bench.Field() {
 		b.Run(contender.Name, func(b *testing.B) {
 			c, err := contender.New(setup)

@@ -61,26 +61,27 @@ type usualReport struct {
 	} `json:"stat"`
 }
 
-// Decoders are ours, from the string that a client holds, and the usual way,
-// from bytes.
+// Decoders are the usual way, from bytes, and ours, from the string that a client
+// holds.
 func Decoders() (names []string, decode []func() error) {
 	text := report()
 	data := []byte(text)
-	return []string{ours.Name, "encoding/json, []int"}, []func() error{
+	return []string{"encoding/json, []int", ours.Name}, []func() error{
+		func() error { return json.Unmarshal(data, new(usualReport)) },
 		func() error {
 			_, err := asleep.ParseReport(text)
 			return err
 		},
-		func() error { return json.Unmarshal(data, new(usualReport)) },
 	}
 }
 
 func decodeRow() Row {
 	return Row{
-		ID:    "decode",
-		What:  "decode of a report of 1,000 epochs",
-		Goal:  "<= 65 µs, <= 4.5 KB",
-		Goals: []Goal{{Figure: "µs", Limit: 65}, {Figure: "KB", Limit: 4.5}},
+		ID:   "decode",
+		What: "decode of a report of 1,000 epochs",
+		// In microseconds as a ratio, so that the verdict does not hang on the machine.
+		Goal:  "<= 0.316x (65 µs where the peer takes 206), <= 4.5 KB",
+		Goals: []Goal{{Figure: "x peer", Limit: 0.316}, {Figure: "KB", Limit: 4.5}},
 		Run: func(context.Context) []Outcome {
 			names, decode := Decoders()
 			outcomes := make([]Outcome, len(names))
@@ -89,6 +90,7 @@ func decodeRow() Row {
 				outcomes[i] = Outcome{Contender: name, Err: err}
 				if err == nil {
 					outcomes[i].Figures = []Figure{
+						{Name: "x peer", Format: "%.3f", Value: costs[i].Ratio},
 						{Name: "µs", Format: "%.1f", Value: costs[i].Time.Seconds() * 1e6},
 						{Name: "KB", Format: "%.1f", Value: costs[i].Bytes / 1024},
 						{Name: "allocs", Format: "%.0f", Value: costs[i].Allocs},

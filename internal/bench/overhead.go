@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"math/rand/v2"
 	"runtime"
 	"slices"
 	"time"
@@ -21,15 +22,15 @@ type meter struct {
 	slice  int // calls of one function in one round
 }
 
-// measure runs the functions in turn, a slice of calls each, round after round,
-// beginning each round with another one. Ratios are taken within a round. The first
-// error ends it.
+// measure runs the functions in turn, a slice of calls each, round after round, in an
+// order drawn anew for each round: nobody always comes after the one who leaves
+// most garbage. Ratios are taken within a round. The first error ends it.
 func (m meter) measure(fns []func() error) ([]Cost, error) {
 	times := make([][]time.Duration, len(fns))
 	costs := make([]Cost, len(fns))
+	order := rand.New(rand.NewPCG(1, 2))
 	for round := range m.rounds + 1 { // the first one warms up
-		for i := range fns {
-			at := (i + round) % len(fns)
+		for _, at := range order.Perm(len(fns)) {
 			took, bytes, allocs, err := m.once(fns[at])
 			if err != nil {
 				return nil, err

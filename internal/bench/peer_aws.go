@@ -69,7 +69,7 @@ func (l awsLoop) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		var refused error
 		if releaseRetry, refused = l.retryer.GetRetryToken(ctx, failure); refused != nil {
-			return resp, err //nolint:nilerr // out of quota, the answer itself is the result
+			return resp, err // out of quota: the answer itself is the result
 		}
 		if resp != nil {
 			_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10))

@@ -113,15 +113,6 @@ func (s scene) sideBySide(ctx context.Context, field []Contender) []Outcome {
 	return outcomes
 }
 
-// inTurn plays a scene with one contender after the other.
-func (s scene) inTurn(ctx context.Context, field []Contender) []Outcome {
-	outcomes := make([]Outcome, len(field))
-	for i, c := range field {
-		outcomes[i] = s.with(ctx, c)
-	}
-	return outcomes
-}
-
 func (s scene) with(ctx context.Context, c Contender) (out Outcome) {
 	out.Contender = c.Name
 	up, err := NewUpstream(ctx, s.script())

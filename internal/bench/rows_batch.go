@@ -31,7 +31,7 @@ func batchRows() []Row {
 			What:  "batch of 1,000 users, a call each, at an upstream limit of 100/s that the throttle knows: time against N·calls/R",
 			Goal:  "<= 1.02x",
 			Goals: []Goal{{Figure: "x ideal", Limit: 1.02}, {Figure: "failed", Limit: 0}},
-			Batch: 5,
+			Batch: 3,
 			Run:   func(ctx context.Context) []Outcome { return []Outcome{batchTime(ctx)} },
 		},
 		{

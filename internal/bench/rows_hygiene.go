@@ -22,7 +22,7 @@ func hygieneRows() []Row {
 			What:  "connections dialled for 100 calls that each meet one retried 503",
 			Goal:  "1",
 			Goals: []Goal{{Figure: "dials", Limit: 1}},
-			Batch: 6,
+			Batch: 4,
 			Run: func(ctx context.Context) []Outcome {
 				return scene{script: FirstFails, setup: Setup{NoBreaker: true}, play: playRetried}.sideBySide(ctx, retriers())
 			},
@@ -32,7 +32,7 @@ func hygieneRows() []Row {
 			What:  "connections dialled for 200 give-ups, a good call before each",
 			Goal:  "<= 1 per 200",
 			Goals: []Goal{{Figure: "dials", Limit: 1}},
-			Batch: 6,
+			Batch: 4,
 			Run: func(ctx context.Context) []Outcome {
 				setup := Setup{NoBreaker: true, Attempts: 2, Base: time.Millisecond}
 				return scene{script: GoodAndBad, setup: setup, play: playGiveUps}.sideBySide(ctx, retriers())
@@ -43,7 +43,7 @@ func hygieneRows() []Row {
 			What:  "Retry-After 30 under a deadline of 300 ms (503 and 429): time to return, the slowest of 20; attempts per call",
 			Goal:  "<= 5 ms",
 			Goals: []Goal{{Figure: "ms", Limit: 5}, {Figure: "attempts/call", Limit: 1}},
-			Batch: 7,
+			Batch: 5,
 			Run:   runTooLate,
 		},
 		{

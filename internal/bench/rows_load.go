@@ -95,10 +95,10 @@ func limitRows() (rows []Row) {
 	for _, l := range []limitCase{
 		{"limit-429", unknown + "429 with Retry-After 1", limit, "1", 0, retriers(), 3},
 		{"limit-429-bare", unknown + "429 without Retry-After", limit, "", 0, retriers(), 3},
-		{"limit-403", unknown + "403 with Retry-After 1", forbidden, "1", 0, leaders, 4},
-		{"limit-403-bare", unknown + "403 without Retry-After", forbidden, "", 0, leaders, 4},
-		{"seeded", seeded + "429 with Retry-After 1", limit, "1", seededRate, limiters(), 5},
-		{"seeded-bare", seeded + "429 without Retry-After", limit, "", seededRate, limiters(), 5},
+		{"limit-403", unknown + "403 with Retry-After 1", forbidden, "1", 0, leaders, 3},
+		{"limit-403-bare", unknown + "403 without Retry-After", forbidden, "", 0, leaders, 3},
+		{"seeded", seeded + "429 with Retry-After 1", limit, "1", seededRate, limiters(), 3},
+		{"seeded-bare", seeded + "429 without Retry-After", limit, "", seededRate, limiters(), 3},
 	} {
 		rows = append(rows, l.row())
 	}

@@ -152,6 +152,7 @@ func TestEveryCallerReadsThePayloadAndTellsFailure(t *testing.T) {
 			up := start(t, bench.GoodAndBad())
 			setup.URL = up.URL
 			callers(t, setup, func(t *testing.T, name string, c bench.Caller) {
+				t.Helper()
 				if err := c.Get(t.Context(), "/good"); err != nil {
 					t.Errorf("%s: %v", name, err)
 				}
@@ -168,6 +169,7 @@ func TestEveryRetrierMakesAllAttempts(t *testing.T) {
 	up := start(t, bench.GoodAndBad())
 	setup := bench.Setup{URL: up.URL, NoBreaker: true, Attempts: 3, Base: time.Millisecond}
 	callers(t, setup, func(t *testing.T, name string, c bench.Caller) {
+		t.Helper()
 		want := 3
 		if name == "bare client" {
 			want = 1
@@ -187,6 +189,7 @@ func TestPeersTakeA403ForARateLimitWhereTold(t *testing.T) {
 		})
 		setup := bench.Setup{URL: up.URL, NoBreaker: true, Base: time.Millisecond, Forbidden403: told}
 		callers(t, setup, func(t *testing.T, name string, c bench.Caller) {
+			t.Helper()
 			if name == "bare client" {
 				return
 			}
@@ -203,6 +206,7 @@ func TestCallersEndWithTheirContext(t *testing.T) {
 	t.Parallel()
 	up := start(t, bench.Slow(time.Hour))
 	callers(t, bench.Setup{URL: up.URL, NoBreaker: true}, func(t *testing.T, name string, c bench.Caller) {
+		t.Helper()
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 		defer cancel()
 		if err := c.Get(ctx, "/payload"); !errors.Is(err, context.DeadlineExceeded) {
