@@ -74,6 +74,21 @@ func TestBestPeer(t *testing.T) {
 	}
 }
 
+func TestMediansOfRounds(t *testing.T) {
+	t.Parallel()
+	round := func(v float64, err error) []Outcome {
+		return []Outcome{outcome("fine", v, 1), {Contender: "broken", Figures: []Figure{{Value: v}}, Err: err}}
+	}
+	broken := errors.New("broken")
+	got := medians([][]Outcome{round(3, nil), round(100, broken), round(1, nil), round(2, nil), round(4, nil)})
+	if v, _ := got[0].value("success"); v != 3 {
+		t.Errorf("median %v, want 3", v)
+	}
+	if !errors.Is(got[1].Err, broken) {
+		t.Errorf("an error in one round came to %v", got[1])
+	}
+}
+
 func TestBatchZeroIsAloneAndOthersShare(t *testing.T) {
 	t.Parallel()
 	var shape []string

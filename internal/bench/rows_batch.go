@@ -7,6 +7,7 @@ import (
 	"iter"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -102,6 +103,7 @@ func batchMemory(ctx context.Context) (out Outcome) {
 		out.Err = err
 		return out
 	}
+	debug.FreeOSMemory() // what the rows before have left
 	flat, failedFlat, err := residentDuring(ctx, c, 4*manyUsers/10, client.BatchOptions{KeepDuplicates: true})
 	if err == nil {
 		var all []float64
