@@ -210,9 +210,13 @@ func (f *fetching) checkpointed() []byte {
 // are answered, resumes it, and counts the requests of both runs.
 func interrupted(t *testing.T, signal syscall.Signal, code int) {
 	t.Helper()
-	f := newFetching(t, asleeptest.Config{Users: 500, SessionsPerUser: 10, Seed: 3, LogSize: -1}, "--details")
+	users := 500
+	if raceEnabled && signal != syscall.SIGKILL {
+		users = 200 // it takes many times as long
+	}
+	f := newFetching(t, asleeptest.Config{Users: users, SessionsPerUser: 10, Seed: 3, LogSize: -1}, "--details")
 	f.srv.Flaky(0.05)
-	const calls = 500 * 11
+	calls := users * 11
 	first := f.start()
 	if !f.await(first, calls/2) {
 		t.Fatalf("it ended before the signal:\n%s", &first.stderr)
@@ -459,7 +463,10 @@ func TestTwoFetchesDoNotWriteOneFile(t *testing.T) {
 	if !f.await(first, 10) {
 		t.Fatalf("it ended early:\n%s", &first.stderr)
 	}
-	for _, more := range [][]string{nil, {"--checkpoint", "other"}, {"--no-resume"}, {"--overwrite"}} {
+	if err := os.Symlink("out.ndjson", filepath.Join(f.dir, "link.ndjson")); err != nil {
+		t.Fatal(err)
+	}
+	for _, more := range [][]string{nil, {"--checkpoint", "other"}, {"--no-resume"}, {"--overwrite"}, {"--out", "link.ndjson"}} {
 		if second := f.run(2, more...); !strings.Contains(second.stderr.String(), "is being written by another run") {
 			t.Errorf("%v: %s", more, &second.stderr)
 		}
