@@ -365,7 +365,7 @@ func TestAFetchMayBeKilledAnywhere(t *testing.T) {
 func TestTheErrorFileSurvivesKillsToo(t *testing.T) {
 	t.Parallel()
 	f := newFetching(t, asleeptest.Config{Users: 90, SessionsPerUser: 2, Seed: 16, LogSize: -1}, "--details", "--concurrency", "4")
-	f.srv.Inject(asleeptest.Slow(2 * time.Millisecond))
+	f.srv.Inject(asleeptest.Slow(20 * time.Millisecond))
 	failing := map[string]int{}
 	for i := 1; i <= 90; i += 3 {
 		user := fmt.Sprintf("user-%04d", i)
@@ -374,13 +374,16 @@ func TestTheErrorFileSurvivesKillsToo(t *testing.T) {
 	}
 	for range 4 {
 		p := f.start()
-		if !f.await(p, f.srv.Stats().Requests+30) {
+		if !f.await(p, f.srv.Stats().Requests+45) {
 			break
 		}
 		_ = p.Process.Kill()
 		p.code()
 	}
 	last := f.run(3)
+	if !strings.Contains(last.stderr.String(), "resuming: ") {
+		t.Errorf("no kill came after a checkpoint:\n%s", &last.stderr)
+	}
 	if !strings.Contains(last.stderr.String(), "30 of 90 users failed") {
 		t.Errorf("failures of earlier runs are not counted:\n%s", &last.stderr)
 	}
