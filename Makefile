@@ -2,7 +2,7 @@
 # The generator and the linter are built from the modules under internal/tools.
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race lint fmt generate verify bench fuzz cover examples clean
+.PHONY: help build test race lint fmt generate verify bench fuzz cover examples demo clean
 
 ROOT   := $(CURDIR)
 TOOL   := go tool '-modfile=$(ROOT)/internal/tools/go.mod'
@@ -99,6 +99,10 @@ examples: ## build, vet and run every example, those in the docs included
 	@if [ -d examples ] && [ -n "$$(go list ./examples/... 2>/dev/null)" ]; then \
 	  mkdir -p bin/examples && go vet ./examples/... && go build -o bin/examples/ ./examples/... && go test -count=1 ./examples/...; \
 	fi
+
+demo: ## start a fake service, fetch 200 users' sessions into demo-out/, print what happened
+	@mkdir -p bin && go build -o bin/asleep ./cmd/asleep
+	@go run ./examples/demo bin/asleep demo-out
 
 clean: ## remove what the other targets made
 	rm -rf bin demo-out cover.out cover.own.out cover.html

@@ -59,7 +59,7 @@ var rooms = []room{
 		house: []string{".", "asleeptest", "cache/...", "client", "fleet", "hypnogram", "internal/cli/...", "observe/...", "server", "store/...", "webhook"},
 		links: []string{
 			"github.com/joho/godotenv", "github.com/parquet-go/parquet-go", "github.com/prometheus/client_golang",
-			"github.com/redis/go-redis/v9", "github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/vbauerster/mpb/v8",
+			"github.com/redis/go-redis/v9", "github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/vbauerster/mpb/v8", "golang.org/x/term",
 		},
 	},
 	{dir: "cmd/asleep", house: []string{"internal/cli"}},

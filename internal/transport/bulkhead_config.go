@@ -46,8 +46,9 @@ func (l Lane) String() string {
 		return "interactive"
 	case Batch:
 		return "batch"
+	default:
+		return "unknown"
 	}
-	return "unknown"
 }
 
 // BulkheadConfig is what a [Bulkhead] is made of. The zero value is off.

@@ -96,6 +96,7 @@ type simulated struct {
 // layer does it: after Retry-After and a little more, or after an
 // exponential backoff of 50 ms with jitter.
 func (s simulation) run(t *testing.T, seed uint64) simulated {
+	t.Helper()
 	var out simulated
 	synctest.Test(t, func(t *testing.T) {
 		throttle, err := transport.NewThrottle(s.config)

@@ -91,7 +91,7 @@ func TestThrottleRefusesAtOnceWhatTheDeadlineCannotMeet(t *testing.T) {
 		throttle := newThrottle(t, transport.ThrottleConfig{Rate: 1, Burst: 1, Fixed: true})
 		start := time.Now()
 		take(t, throttle, start)
-		go throttle.Take(t.Context()) //nolint:errcheck // it cannot fail, see the time below
+		go throttle.Take(t.Context())
 		synctest.Wait()
 
 		ctx, cancel := context.WithTimeout(t.Context(), 1999*time.Millisecond)

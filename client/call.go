@@ -1,0 +1,213 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/asleep-sdk/asleep/internal/transport"
+)
+
+// operation names what is called: its name in the contract and its route, which
+// stands in errors in place of the URL.
+type operation struct{ name, route string }
+
+var (
+	opCreateUser        = operation{"createUser", "/ai/v1/users"}
+	opGetUser           = operation{"getUser", "/ai/v1/users/{user_id}"}
+	opDeleteUser        = operation{"deleteUser", "/ai/v1/users/{user_id}"}
+	opGetSession        = operation{"getSession", "/data/v3/sessions/{session_id}"}
+	opListSessions      = operation{"listSessions", "/data/v1/sessions"}
+	opDeleteSession     = operation{"deleteSession", "/ai/v1/sessions/{session_id}"}
+	opDeleteAllSessions = operation{"deleteAllSessions", "/ai/v1/sessions"}
+	opAverageStats      = operation{"getAverageStats", "/data/v1/users/{user_id}/average-stats"}
+	opPing              = operation{"ping", "/ai/v1/users/{user_id}"}
+	opDo                = operation{"do", "(custom)"}
+)
+
+// call is one call of a method: what it is about, its options, and what is wrong
+// with its arguments. It may send several requests one after the other.
+type call struct {
+	client *Client
+	operation
+	userID   string // kept out of errors
+	settings callSettings
+	zone     *string // the timezone header, nil for none
+	problems []error
+}
+
+// newCall begins a call with the checks that all calls share.
+func (c *Client) newCall(op operation, opts []CallOption) *call {
+	k := &call{client: c, operation: op, settings: callSettingsOf(opts)}
+	k.checkSettings()
+	return k
+}
+
+func (k *call) problem(parameter, format string, args ...any) {
+	k.problems = append(k.problems, &ParameterError{Parameter: parameter, Problem: fmt.Sprintf(format, args...)})
+}
+
+// checkUser notes what is wrong with a user id.
+func (k *call) checkUser(id string) {
+	k.userID = id
+	if problem := checkID(id); problem != "" {
+		k.problem("user id", "%s", problem)
+	}
+}
+
+// checkSession notes what is wrong with a session id.
+func (k *call) checkSession(id string) {
+	if problem := checkID(id); problem != "" {
+		k.problem("session id", "%s", problem)
+	}
+}
+
+func (k *call) checkSettings() {
+	s := &k.settings
+	zone := s.zone
+	if zone == "" {
+		zone = k.client.zone // judged by New
+	} else if problem := k.client.zones.check(zone); problem != "" {
+		k.problem("timezone", "%s", problem)
+	}
+	if zone != "" {
+		k.zone = &zone
+	}
+	if s.overall != nil && *s.overall <= 0 {
+		k.problem("timeout", "is %v: give a positive duration", *s.overall)
+	}
+	if s.attempt != nil && *s.attempt <= 0 {
+		k.problem("attempt timeout", "is %v: give a positive duration", *s.attempt)
+	}
+	if s.attempts != nil && *s.attempts < 1 {
+		k.problem("attempts", "is %d: give 1 or more", *s.attempts)
+	}
+	if s.requestID != nil {
+		problem := visibleASCII(*s.requestID, false)
+		if n := len(*s.requestID); problem == "" && (n == 0 || n > 128) {
+			problem = fmt.Sprintf("has %d bytes", n)
+		}
+		if problem != "" {
+			k.problem("request id", "%s: give 1 to 128 visible ASCII characters", problem)
+		}
+	}
+}
+
+// refusal is the error of a call that is wrong, nil if nothing is.
+func (k *call) refusal() error {
+	if len(k.problems) == 0 {
+		return nil
+	}
+	k.capture(nil)
+	return &Error{Op: k.name, Layer: LayerRequest, Err: errors.Join(k.problems...)}
+}
+
+// bounded returns the context of the call with its overall deadline.
+func (k *call) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	limit := k.client.overall
+	switch s := &k.settings; {
+	case s.overall != nil:
+		limit = *s.overall
+	case s.batch:
+		limit = 0
+	}
+	if limit <= 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeoutCause(ctx, limit, &overallTimeout{after: limit})
+}
+
+// builder makes the request of a call; it runs once all arguments are checked.
+type builder func() (*http.Request, error)
+
+// send makes a call of one request: checks, deadline, exchange.
+func (k *call) send(ctx context.Context, build builder) (*answer, error) {
+	if err := k.refusal(); err != nil {
+		return nil, err
+	}
+	ctx, cancel := k.bounded(ctx)
+	defer cancel()
+	return k.exchange(ctx, build)
+}
+
+// answer is a success of the service.
+type answer struct {
+	call *call
+	wire *transport.Call
+	*http.Response
+	body []byte
+}
+
+// exchange sends one request through the pipeline and returns the answer if it is
+// a success.
+func (k *call) exchange(ctx context.Context, build builder) (*answer, error) {
+	k.capture(nil)
+	wire := &transport.Call{Op: k.name, Route: k.route}
+	k.limit(wire)
+	req, err := build()
+	if err != nil { // the arguments were checked: this is a builder's own complaint
+		k.problem("request", "%v", k.client.redactor.err(err, k.userID))
+		return nil, k.refusal()
+	}
+	if req.Header.Get("Accept") == "" {
+		req.Header.Set("Accept", "application/json")
+	}
+	if id := k.settings.requestID; id != nil {
+		req.Header.Set("X-Request-Id", *id)
+	}
+	resp, err := k.client.doer.Do(req.WithContext(transport.WithCall(ctx, wire))) //nolint:bodyclose // it is in memory
+	if err != nil {
+		return nil, k.unanswered(wire, err)
+	}
+	body, err := transport.BodyBytes(resp)
+	if err != nil {
+		return nil, k.unanswered(wire, err)
+	}
+	a := &answer{call: k, wire: wire, Response: resp, body: body}
+	k.capture(a)
+	if resp.StatusCode/100 != 2 {
+		return nil, a.refused()
+	}
+	return a, nil
+}
+
+// limit hands the options of the call to the pipeline.
+func (k *call) limit(wire *transport.Call) {
+	if n := k.settings.attempts; n != nil {
+		wire.Limits.Attempts = *n
+	}
+	if d := k.settings.attempt; d != nil {
+		wire.Limits.AttemptTimeout = *d
+	}
+	wire.Limits.Patient = k.settings.batch
+}
+
+// capture hands the answer to the caller that asked for it; nil clears what an
+// earlier one left.
+func (k *call) capture(a *answer) {
+	into := k.settings.raw
+	if into == nil {
+		return
+	}
+	*into = Response{}
+	if a != nil {
+		// A copy: the body itself is shared by what is decoded from it.
+		*into = Response{StatusCode: a.StatusCode, Header: a.Header.Clone(), Body: bytes.Clone(a.body)}
+	}
+}
+
+// overallTimeout is the cause of a context that ended by the call's own deadline.
+type overallTimeout struct{ after time.Duration }
+
+func (e *overallTimeout) Error() string { return fmt.Sprintf("call timed out after %v", e.after) }
+
+// Is matches the sentinels of a timeout.
+func (e *overallTimeout) Is(target error) bool {
+	return target == ErrOverallTimeout || target == ErrTimeout || target == context.DeadlineExceeded
+}
+
+// Timeout implements [net.Error]'s question.
+func (e *overallTimeout) Timeout() bool { return true }

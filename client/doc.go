@@ -1,0 +1,80 @@
+// Package client is the SDK for the Asleep sleep-tracking API: every operation
+// as a method that is safe to call against a slow, failing or lying upstream.
+//
+//	c, err := client.New(os.Getenv("ASLEEP_API_KEY"))
+//	report, err := c.Session(ctx, userID, sessionID, client.InTimezone("Asia/Seoul"))
+//
+// # The model
+//
+// A [Client] belongs to one API key. A method is a call: it checks its arguments,
+// sends one request or several through a pipeline, and returns values of package
+// asleep or an [*Error]. A call is made of attempts:
+//
+//	call       arguments checked, all problems at once, nothing sent if there is one
+//	           overall deadline
+//	retry      what may be repeated, how often, after which wait
+//	attempt    key added, one timeout from dial to last byte, the whole body under a limit
+//	decode     status, then envelope, then result; Raw keeps the JSON as it came
+//
+// Ids are opaque strings. Those that would change the URL are refused ("", ".",
+// "..", control characters, spaces around), all others travel escaped. Dates are
+// days of the calendar, judged by the service in the call's timezone.
+//
+// Lists are sequences ([Client.Sessions]): pages are fetched as the loop asks, a
+// second range starts over, the first error ends it. Long periods are split
+// ([Client.AverageStats]). What has no method goes through [Client.Do].
+//
+// A Client is safe for concurrent use. Values returned belong to the caller and
+// are shared with nobody; the string Raw in them is a part of the answer's body
+// and keeps that in memory.
+//
+// # Defaults
+//
+//	attempts          4, the first included                      WithRetry, Attempts
+//	waits             50 ms doubling to 10 s, full jitter        WithRetry
+//	Retry-After       waited out up to 60 s                      WithRetry
+//	rate limits       waited out within the deadline, not counted as attempts
+//	attempt timeout   10 s                                       WithTimeouts, AttemptTimeout
+//	overall timeout   120 s, or the context's end if earlier     WithTimeouts, Timeout
+//	body              8 MiB after decompression                  WithMaxBody
+//	connections       HTTP/2, 20 idle a host, no limit           WithPool, WithHTTPClient
+//	proxy             HTTPS_PROXY and NO_PROXY                   WithHTTPClient
+//	timezone          none sent: the service uses UTC            WithTimezone, InTimezone
+//	page size         100                                        Query
+//
+// The zero value of an option's struct turns the thing off. [NewFromEnv] reads
+// the key and a few of these from the environment.
+//
+// # Retries
+//
+// Reads and deletions are repeated after 408, most of 5xx, lost connections,
+// truncated bodies and attempt timeouts. A create is repeated only with proof that
+// nothing was sent, or after a rate limit, as the service then did nothing;
+// otherwise it ends with [ErrMaybeCreated], since a repetition could make a second
+// user. A deletion that is repeated after a lost answer and then meets 404 had
+// worked. A body that came whole and cannot be decoded is not asked for again.
+//
+// # How it fails
+//
+// Every error of a call is an [*Error]; averages over several windows wrap it in a
+// [*WindowError]. Ask errors.Is for what it comes to and [Retryable] whether to
+// come back.
+//
+//	upstream slow    ErrAttemptTimeout after the last attempt's timeout, ErrOverallTimeout after
+//	                 the call's; both match ErrTimeout, the caller's own deadline does not
+//	upstream down    ErrUnavailable, with the last answer or the last network error
+//	rate limit       waited out. ErrRateLimited at once, with RetryAfter, if the wait asked for is
+//	                 over the cap or past the deadline. The service says it with 403 or 429
+//	quota, plan      ErrQuotaExceeded, ErrPlanExpired: also 403, never repeated
+//	key refused      ErrUnauthorized, ErrForbidden
+//	user id refused  ErrUserIDInvalid: a 401 as well, which says nothing about the key
+//	not there        ErrNotFound: not yet, or no longer
+//	wrong request    ErrInvalid, with LayerRequest if nothing was sent
+//	upstream lies    ErrDecode: 200 without a result, with null, HTML or half a body; a list that
+//	                 repeats itself for ever. ErrBodyTooLarge. ErrRedirected: redirects are not
+//	                 followed, so that the key never reaches another host
+//
+// Errors hold neither the API key nor a user id (a hash stands for it), and quote
+// nothing of a successful answer, which is health data. [RawResponse] hands out
+// everything to who asks for it. A Client prints as the host it calls.
+package client

@@ -1,0 +1,113 @@
+package client
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"net/url"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// redactor keeps the API key and user ids out of texts that came from outside:
+// error bodies, and errors of a RoundTripper that is not ours.
+type redactor struct {
+	key func() string // a closure, which no formatter looks into
+}
+
+const hidden = "[redacted]"
+
+// shortID is the length in bytes below which an id may well be part of a word,
+// and is only replaced where it stands alone.
+const shortID = 8
+
+// text returns s without the key and without the user id, plain or escaped, in
+// whose place a short hash stands.
+func (r redactor) text(s, userID string) string {
+	if key := r.key(); strings.Contains(s, key) {
+		s = strings.ReplaceAll(s, key, hidden)
+	}
+	if userID == "" {
+		return s
+	}
+	for _, form := range []string{userID, url.PathEscape(userID)} {
+		switch {
+		case !strings.Contains(s, form):
+		case len(form) < shortID:
+			s = replaceWord(s, form, hashOf(userID))
+		default:
+			s = strings.ReplaceAll(s, form, hashOf(userID))
+		}
+	}
+	return s
+}
+
+// err returns err, or one that reads without key and user id but still matches
+// the same targets.
+func (r redactor) err(err error, userID string) error {
+	text := err.Error()
+	if clean := r.text(text, userID); clean != text {
+		return &cleanError{text: clean, err: func() error { return err }}
+	}
+	return err
+}
+
+// cleanError hides the text of an error; Unwrap does not hand out what is inside.
+type cleanError struct {
+	text string
+	err  func() error // a closure, which no formatter looks into
+}
+
+func (e *cleanError) Error() string { return e.text }
+
+// Is matches what the hidden error matches.
+func (e *cleanError) Is(target error) bool { return errors.Is(e.err(), target) }
+
+// As finds what the hidden error holds.
+func (e *cleanError) As(target any) bool { return errors.As(e.err(), target) }
+
+// hashOf names a user id without telling it.
+func hashOf(userID string) string {
+	sum := sha256.Sum256([]byte(userID))
+	return "user:" + hex.EncodeToString(sum[:6])
+}
+
+// replaceWord replaces word where neither neighbour is a letter or a digit, so that a
+// short id does not tear words apart.
+func replaceWord(s, word, by string) string {
+	var b strings.Builder
+	for {
+		i := strings.Index(s, word)
+		if i < 0 {
+			b.WriteString(s)
+			return b.String()
+		}
+		before, _ := utf8.DecodeLastRuneInString(s[:i])
+		after, _ := utf8.DecodeRuneInString(s[i+len(word):])
+		b.WriteString(s[:i])
+		if inWord(before) || inWord(after) {
+			b.WriteString(word)
+		} else {
+			b.WriteString(by)
+		}
+		s = s[i+len(word):]
+	}
+}
+
+func inWord(r rune) bool {
+	return r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsDigit(r))
+}
+
+// excerpt returns the beginning of a text from outside for a message: at most
+// limit bytes of it, valid UTF-8 on one line. Redact first: a cut may leave part
+// of a secret that is then not found.
+func excerpt(s string, limit int) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(clip(s, limit), ""))
+	return strings.Join(strings.Fields(s), " ")
+}

@@ -1,0 +1,49 @@
+package client
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/asleep-sdk/asleep"
+	"github.com/asleep-sdk/asleep/internal/api"
+)
+
+// Session reads the report of a session, rendered in the call's timezone. The
+// report may be unfinished: ask [asleep.Report.Immutable] before keeping it.
+// Just after a recording ended the service may answer [ErrNotFound] for a while.
+func (c *Client) Session(ctx context.Context, userID, sessionID string, opts ...CallOption) (*asleep.Report, error) {
+	k := c.newCall(opGetSession, opts)
+	k.checkUser(userID)
+	k.checkSession(sessionID)
+	a, err := k.send(ctx, func() (*http.Request, error) {
+		return api.NewGetSessionRequest(c.server, sessionID, &api.GetSessionParams{XUserID: userID, Timezone: k.zone})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return decodeResult(a, parseReport)
+}
+
+// DeleteSession deletes a session. An empty session id is refused: on the wire
+// it would delete all sessions of the user. As with [Client.DeleteUser], a 404
+// after a lost answer is success.
+func (c *Client) DeleteSession(ctx context.Context, userID, sessionID string, opts ...CallOption) error {
+	k := c.newCall(opDeleteSession, opts)
+	k.checkUser(userID)
+	k.checkSession(sessionID)
+	_, err := k.send(ctx, func() (*http.Request, error) {
+		return api.NewDeleteSessionRequest(c.server, sessionID, &api.DeleteSessionParams{XUserID: userID})
+	})
+	return err
+}
+
+// DeleteAllSessions deletes all sessions of a user. As with [Client.DeleteUser],
+// a 404 after a lost answer is success.
+func (c *Client) DeleteAllSessions(ctx context.Context, userID string, opts ...CallOption) error {
+	k := c.newCall(opDeleteAllSessions, opts)
+	k.checkUser(userID)
+	_, err := k.send(ctx, func() (*http.Request, error) {
+		return api.NewDeleteAllSessionsRequest(c.server, &api.DeleteAllSessionsParams{XUserID: userID})
+	})
+	return err
+}

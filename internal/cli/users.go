@@ -1,0 +1,16 @@
+package cli
+
+import "github.com/spf13/cobra"
+
+func newUsersCommand(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "users",
+		Short:   "Get, create and delete users",
+		Long:    "Get, create and delete users.",
+		GroupID: "data",
+		RunE:    a.needSubcommand,
+		Args:    cobra.ArbitraryArgs,
+	}
+	cmd.AddCommand(newUsersGetCommand(a), newUsersCreateCommand(a), newUsersDeleteCommand(a))
+	return cmd
+}

@@ -1,0 +1,51 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/asleep-sdk/asleep/internal/redact"
+)
+
+type usersDeleteOptions struct {
+	app     *app
+	confirm confirmation
+	user    string
+}
+
+func newUsersDeleteCommand(a *app) *cobra.Command {
+	o := &usersDeleteOptions{app: a, confirm: confirmation{app: a}}
+	cmd := &cobra.Command{
+		Use:   "delete USER_ID",
+		Short: "Delete a user with all sessions",
+		Long: `Delete a user with all sessions. There is no way back.
+
+It asks first. Where nobody can be asked, --yes is needed.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.user = a.argument("USER_ID", args)
+			return o.run(cmd.Context())
+		},
+		Args: cobra.ArbitraryArgs,
+	}
+	o.confirm.add(cmd.Flags())
+	return cmd
+}
+
+func (o *usersDeleteOptions) run(ctx context.Context) error {
+	o.confirm.check()
+	c := o.app.client()
+	if err := o.app.refusal(); err != nil {
+		return err
+	}
+	defer func() { _ = c.Close() }()
+	if err := o.confirm.ask(ctx, fmt.Sprintf("Delete user %q with all sessions?", o.user)); err != nil {
+		return err
+	}
+	if err := c.DeleteUser(ctx, o.user); err != nil {
+		return err
+	}
+	o.app.note(ctx, "the user was deleted", "user", redact.User(o.user))
+	return nil
+}
