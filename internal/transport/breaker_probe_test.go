@@ -99,12 +99,10 @@ func TestAProbeThatBlowsUpIsAFailureAndFreesItsPlace(t *testing.T) {
 			ended := func(*http.Request, time.Duration) (*http.Response, error) { blow(); return nil, nil } //nolint:nilnil // not reached
 			opened(t, ended, nil, func(l *lab) {
 				var wg sync.WaitGroup
-				wg.Add(1)
-				go func() {
-					defer wg.Done()
+				wg.Go(func() {
 					defer func() { _ = recover() }()
 					l.get()
-				}()
+				})
 				wg.Wait()
 				l.wantState(open)
 				if s := l.doer.Stats(); s.InFlight != 0 || s.Breakers[0].Probing {

@@ -301,8 +301,8 @@ func TestCircuitOpenErrorSaysWhatAndUntilWhen(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for want, err := range map[string]*transport.CircuitOpenError{
-		"circuit open: the upstream is considered down; next probe not before 2026-01-02T03:04:05Z":                  {Until: at},
-		"circuit open: forced by the operator":                                                                       {},
+		"circuit open: the upstream is considered down; next probe not before 2026-01-02T03:04:05Z":           {Until: at},
+		"circuit open: forced by the operator":                                                                {},
 		"circuit open: the upstream is considered down, and the wait for it ended: context deadline exceeded": {Until: at, Err: context.DeadlineExceeded},
 	} {
 		if err.Error() != want || !errors.Is(err, transport.ErrCircuitOpen) || errors.Is(err, context.DeadlineExceeded) != (err.Err != nil) {
@@ -508,7 +508,8 @@ func TestBreakerConfigNamesEveryProblem(t *testing.T) {
 		}
 	}
 	for _, bad := range []transport.BreakerConfig{
-		{Failures: 5, Window: time.Minute, Bucket: 31 * time.Second}, {Failures: 5, Bucket: time.Millisecond},
+		{Failures: 5, Window: time.Minute, Bucket: 31 * time.Second},
+		{Failures: 5, Bucket: time.Millisecond},
 		{Failures: 5, OpenFor: time.Second, ProbeAfter: 2 * time.Second},
 	} {
 		if _, err := transport.NewBreakers(bad); err == nil {

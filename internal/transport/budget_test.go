@@ -81,7 +81,7 @@ func TestAnEmptyBudgetKeepsTheRealAnswerOrError(t *testing.T) {
 				if status != 0 {
 					return
 				}
-				if _, real := errors.AsType[*transport.AttemptError](res.err); !real || !errors.Is(res.err, transport.ErrBudgetExhausted) {
+				if _, own := errors.AsType[*transport.AttemptError](res.err); !own || !errors.Is(res.err, transport.ErrBudgetExhausted) {
 					t.Errorf("%v: want the attempt's own error that also says ErrBudgetExhausted", res.err)
 				}
 				if !strings.Contains(res.err.Error(), "unexpected EOF; not repeated: retry budget exhausted") {
@@ -116,7 +116,9 @@ func TestTheBudgetRefillsByTime(t *testing.T) {
 
 func TestARetryThatIsNotMadeBringsItsTokenBack(t *testing.T) {
 	t.Parallel()
-	inLab(t, func(*http.Request, time.Duration) (*http.Response, error) { return reply(503, "Retry-After", "30"), nil },
+	inLab(t, func(*http.Request, time.Duration) (*http.Response, error) {
+		return reply(503, "Retry-After", "30"), nil
+	},
 		budget(t, transport.BudgetConfig{Tokens: 5}), func(l *lab) {
 			for range 20 {
 				ctx, cancel := context.WithCancel(l.t.Context())

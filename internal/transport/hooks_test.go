@@ -150,7 +150,7 @@ func TestAnAttemptsHeaderCanBeWrittenAndNeverHoldsTheKey(t *testing.T) {
 			a.Header.Set("X-Api-Key", "another")
 			a.Header["x-api-key"] = []string{"another"}
 			a.Header.Set("X-Request-Id", "another")
-			return context.Background() // severed: must not be used
+			return t.Context() // severed: must not be used
 		},
 	}
 	inBubble(t, steps(busy, ok), func(c *transport.Config) { c.Hooks = []transport.Hooks{write} }, func(u *upstream) {

@@ -169,7 +169,7 @@ func (l *lab) wantState(want transport.BreakerState) {
 // use.
 func newRandom(seed uint64) func() float64 {
 	var mu sync.Mutex
-	r := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // repeatable on purpose
+	r := rand.New(rand.NewPCG(seed, 1))
 	return func() float64 {
 		mu.Lock()
 		defer mu.Unlock()
