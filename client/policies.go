@@ -177,7 +177,7 @@ type policies struct {
 func (s *settings) policies() (p policies) {
 	var err error
 	p.budget, err = transport.NewBudget(transport.BudgetConfig(s.budget))
-	s.adopt("WithBudget", "budget: ", err)
+	s.adopt("WithBudget", "retry budget: ", err)
 	p.breakers, err = transport.NewBreakers(s.breakerConfig())
 	s.adopt("WithBreaker", "breaker: ", err)
 	t := s.throttle
