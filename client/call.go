@@ -28,6 +28,24 @@ var (
 	opDo                = operation{"do", "(custom)"}
 )
 
+// kind is what the operation shares its timeout with, and its breaker if there are
+// several.
+func (o operation) kind() transport.Kind {
+	switch o {
+	case opGetUser, opGetSession, opAverageStats:
+		return transport.KindGet
+	case opListSessions:
+		return transport.KindList
+	case opDeleteUser, opDeleteSession, opDeleteAllSessions:
+		return transport.KindDelete
+	case opCreateUser:
+		return transport.KindCreate
+	case opPing:
+		return transport.KindPing
+	}
+	return transport.KindOther
+}
+
 // call is one call of a method: what it is about, its options, and what is wrong
 // with its arguments. It may send several requests one after the other.
 type call struct {
@@ -145,7 +163,7 @@ type answer struct {
 // a success.
 func (k *call) exchange(ctx context.Context, build builder) (*answer, error) {
 	k.capture(nil)
-	wire := &transport.Call{Op: k.name, Route: k.route}
+	wire := &transport.Call{Op: k.name, Route: k.route, Kind: k.kind(), User: k.userID}
 	k.limit(wire)
 	req, err := build()
 	if err != nil { // the arguments were checked: this is a builder's own complaint
@@ -182,8 +200,9 @@ func (k *call) limit(wire *transport.Call) {
 	if d := k.settings.attempt; d != nil {
 		wire.Limits.AttemptTimeout = *d
 	}
+	wire.Limits.Patient = k.settings.batch || k.settings.patient
 	if k.settings.batch {
-		wire.Limits.Patient, wire.Lane = true, transport.Batch
+		wire.Lane = transport.Batch
 	}
 }
 

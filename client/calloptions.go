@@ -44,6 +44,13 @@ func RawResponse(into *Response) CallOption {
 	return func(s *callSettings) { s.raw = into }
 }
 
+// Patient lets the call wait, within its deadline, while the breaker is open, where it
+// would be refused with [ErrCircuitOpen]. Those who wait are let go on a ramp once
+// the service is back. The calls of a batch are patient.
+func Patient() CallOption {
+	return func(s *callSettings) { s.patient = true }
+}
+
 // callSettings is what the options of a call come to. Nil means not given.
 type callSettings struct {
 	zone      string
@@ -52,6 +59,8 @@ type callSettings struct {
 	attempts  *int
 	requestID *string
 	raw       *Response
+
+	patient bool
 
 	// batch marks the call as one of many: the client's own overall deadline
 	// does not bound it, it yields to interactive calls, and it waits where

@@ -14,6 +14,7 @@ const DefaultBaseURL = "https://api.asleep.ai"
 // be shared: it owns the pool of connections. Printing one shows no secret.
 type Client struct {
 	doer     *transport.Doer
+	breakers *transport.Breakers
 	server   string // base URL with a trailing slash, for the request builders
 	base     *url.URL
 	zone     string // default timezone, empty: none is sent

@@ -46,7 +46,7 @@ func NewFromEnv(opts ...Option) (*Client, error) {
 		if !ok {
 			s.problem(EnvRequestTimeout, "%q is not a positive time: give seconds such as 30, or a duration such as 1m30s", clip(text, 40))
 		} else {
-			s.timeouts.Attempt = d
+			s.timeouts.Attempt, s.timeouts.Delete = d, 0
 		}
 	}
 	s.apply(opts)

@@ -63,17 +63,27 @@ var (
 	// ErrTruncated: an answer's body ended early, on every attempt. It also
 	// matches ErrUnavailable.
 	ErrTruncated = transport.ErrTruncated
-	// ErrThrottled: the client's own rate limit ([WithThrottle]), or a wait that
-	// the service asked for, would have held the request back beyond its
-	// deadline. Nothing was sent.
-	ErrThrottled = transport.ErrThrottled
-	// ErrBulkheadFull: too many calls wait for their turn ([WithBulkhead]).
-	// Nothing was sent.
-	ErrBulkheadFull = transport.ErrBulkheadFull
 	// ErrMaybeCreated: a create ended without proof that the service did
 	// nothing. It was not sent again.
 	ErrMaybeCreated = transport.ErrMaybeCreated
+	// ErrCircuitOpen: the breaker refused, as the service is considered down. Nothing
+	// was sent. [Error].RetryAfter is the time until the next probe; see also
+	// [CircuitOpenError].
+	ErrCircuitOpen = transport.ErrCircuitOpen
+	// ErrThrottled: the throttle's next token lies past the deadline. Nothing was sent.
+	ErrThrottled = transport.ErrThrottled
+	// ErrBulkheadFull: too many calls wait already, or this one waited too long
+	// ([Bulkhead]). Nothing was sent.
+	ErrBulkheadFull = transport.ErrBulkheadFull
+	// ErrBudgetExhausted: the retry budget stopped the call, which failed for the
+	// reason that is also in the error.
+	ErrBudgetExhausted = transport.ErrBudgetExhausted
 )
+
+// CircuitOpenError is in the chain of an error that matches [ErrCircuitOpen]. Its
+// field Until is when the breaker lets the next probe through: zero if it was
+// forced open, not after the present while a probe is under way.
+type CircuitOpenError = transport.CircuitOpenError
 
 // Layer names the part of the pipeline that a call failed in.
 type Layer string

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/asleep-sdk/asleep"
 	"github.com/asleep-sdk/asleep/internal/transport"
@@ -26,6 +27,9 @@ func (k *call) failure(wire *transport.Call, layer Layer, cause error) *Error {
 	}
 	if wire.MaybeCreated {
 		e.kinds = append(e.kinds, ErrMaybeCreated)
+	}
+	if wire.BudgetExhausted {
+		e.kinds = append(e.kinds, ErrBudgetExhausted)
 	}
 	return e
 }
@@ -51,6 +55,9 @@ func (k *call) unanswered(wire *transport.Call, err error) error {
 	case transport.ClassRefused:
 		// Nothing was sent, so that the same call may well succeed later.
 		e.Layer, e.retryable = LayerLocal, !wire.MaybeCreated && !errors.Is(err, transport.ErrForeignHost)
+		if refusal, ok := errors.AsType[*CircuitOpenError](err); ok && !refusal.Until.IsZero() {
+			e.RetryAfter = max(e.RetryAfter, time.Until(refusal.Until))
+		}
 	default:
 		e.retryable = !wire.MaybeCreated && !wire.Outcome.Permanent
 		e.kinds = append(e.kinds, ErrUnavailable)

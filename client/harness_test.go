@@ -42,13 +42,20 @@ func mocked(t *testing.T, opts ...client.Option) (*client.Client, *httpmock.Mock
 // tests are about other things, and count in exact time.
 func newClient(tb testing.TB, opts ...client.Option) *client.Client {
 	tb.Helper()
-	opts = append([]client.Option{client.WithThrottle(client.Throttle{}), client.WithBulkhead(client.Bulkhead{})}, opts...)
-	c, err := client.New(secret, opts...)
+	c, err := client.New(secret, append(bare(), opts...)...)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { _ = c.Close() })
 	return c
+}
+
+// bare turns off the policies that would get in the way of tests of anything else.
+func bare() []client.Option {
+	return []client.Option{
+		client.WithThrottle(client.Throttle{}), client.WithBulkhead(client.Bulkhead{}),
+		client.WithBreaker(client.Breaker{}), client.WithBudget(client.Budget{}),
+	}
 }
 
 // answering returns a client whose every request is answered so, and counts them.

@@ -36,8 +36,8 @@ func DefaultRetry() Retry {
 }
 
 // Timeouts bound a call. The zero value is off: only the caller's context
-// bounds a call. With one field set, the other, if zero, takes the value of
-// [DefaultTimeouts].
+// bounds a call. With one field set, Attempt and Overall, if zero, take the values
+// of [DefaultTimeouts].
 type Timeouts struct {
 	// Attempt bounds one request, from the dial to the last byte of the body.
 	// A call that meets it may be repeated; at the end it is [ErrAttemptTimeout].
@@ -45,11 +45,15 @@ type Timeouts struct {
 	// Overall bounds a call with all its attempts and waits, unless the
 	// context ends earlier. A call that meets it is [ErrOverallTimeout].
 	Overall time.Duration
+	// Get, List, Create and Delete are as Attempt, for those operations; 0 means
+	// Attempt, but for a Delete without Attempt set: 5 s.
+	Get, List, Create, Delete time.Duration
 }
 
-// DefaultTimeouts is 10 s for an attempt and 120 s for a call.
+// DefaultTimeouts is 10 s for an attempt, but 5 s to delete, and 120 s for a call.
+// A [Client.Ping] takes 2 s in all.
 func DefaultTimeouts() Timeouts {
-	return Timeouts{Attempt: 10 * time.Second, Overall: 2 * time.Minute}
+	return Timeouts{Attempt: 10 * time.Second, Overall: 2 * time.Minute, Delete: 5 * time.Second}
 }
 
 // Pool tunes the pool of connections. Zero fields take the defaults named.

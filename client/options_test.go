@@ -222,7 +222,7 @@ func TestTheTimeoutOfAnAttemptIsTheMostExplicitOne(t *testing.T) {
 		got  time.Duration
 		want time.Duration
 	}{
-		{"default", attemptTimeout(t, 0, direct), 10 * time.Second},
+		{"default of a deletion", attemptTimeout(t, 0, direct), 5 * time.Second},
 		{"the HTTP client's", attemptTimeout(t, 4*time.Second, direct), 4 * time.Second},
 		{"the option's", attemptTimeout(t, 4*time.Second, direct, own), 7 * time.Second},
 		{"off, so the HTTP client's is not used", attemptTimeout(t, 4*time.Second, direct, client.WithTimeouts(client.Timeouts{})), 0},

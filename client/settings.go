@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -28,6 +29,11 @@ type settings struct {
 	timezone  string
 	maxBody   int64
 
+	budget     Budget
+	breaker    Breaker
+	middleware Middlewares
+	hooks      []transport.Hooks
+
 	httpClient *http.Client
 	// What was given explicitly, where that matters.
 	httpClientGiven, timeoutsGiven, poolGiven bool
@@ -41,6 +47,8 @@ func newSettings(apiKey string) *settings {
 		keySource: "API key",
 		retry:     DefaultRetry(),
 		timeouts:  DefaultTimeouts(),
+		budget:    DefaultBudget(),
+		breaker:   DefaultBreaker(),
 		throttle:  DefaultThrottle(),
 		bulkhead:  DefaultBulkhead(),
 	}
@@ -63,7 +71,6 @@ func (s *settings) problem(option, format string, args ...any) {
 func (s *settings) client() (*Client, error) {
 	base := s.checkBaseURL()
 	zones := new(zones)
-	throttle, bulkhead := s.limits()
 	s.checkKey()
 	s.checkFigures()
 	s.checkHTTPClient()
@@ -73,6 +80,7 @@ func (s *settings) client() (*Client, error) {
 	if problem := zones.check(s.timezone); problem != "" {
 		s.problem("WithTimezone", "%s", problem)
 	}
+	policies := s.policies()
 	if len(s.problems) > 0 {
 		return nil, errors.Join(s.problems...)
 	}
@@ -84,12 +92,18 @@ func (s *settings) client() (*Client, error) {
 			BaseURL:        base,
 			UserAgent:      strings.TrimSpace(s.userAgent + " " + ownUserAgent()),
 			Retry:          transport.Retry(s.retry),
-			Throttle:       throttle,
-			Bulkhead:       bulkhead,
+			Budget:         policies.budget,
+			Breakers:       policies.breakers,
+			Bulkhead:       policies.bulkhead,
+			Throttle:       policies.throttle,
 			AttemptTimeout: attempt,
+			Timeouts:       s.attemptTimeouts(),
 			MaxBody:        s.maxBody,
-			Inner:          []transport.Policy{watchBatches},
+			Outer:          chain(s.middleware.PerCall),
+			Inner:          append(chain(s.middleware.PerAttempt), watchBatches),
+			Hooks:          s.hooks,
 		}),
+		breakers: policies.breakers,
 		server:   strings.TrimSuffix(base.String(), "/") + "/",
 		base:     base,
 		zone:     s.timezone,
@@ -114,24 +128,35 @@ func (s *settings) wire() (http.RoundTripper, time.Duration) {
 		return base, attempt
 	}
 	pool := transport.NewPool(transport.PoolConfig{
-		Concurrency: max(s.pool.MaxConnections, s.slots()),
+		Concurrency: max(s.pool.MaxConnections, s.bulkhead.Limit),
 		DialTimeout: s.pool.DialTimeout, TLSTimeout: s.pool.TLSTimeout, IdleTimeout: s.pool.IdleTimeout,
 	})
 	pool.MaxConnsPerHost = s.pool.MaxConnections
 	return pool, attempt
 }
 
-// effectiveTimeouts fills the field left out, unless both are.
+// effectiveTimeouts fills the fields left out, unless all are.
 func (s *settings) effectiveTimeouts() Timeouts {
 	t, byDefault := s.timeouts, DefaultTimeouts()
-	switch {
-	case t == Timeouts{}:
-	case t.Attempt == 0:
-		t.Attempt = byDefault.Attempt
-	case t.Overall == 0:
-		t.Overall = byDefault.Overall
+	if t == (Timeouts{}) {
+		return t
 	}
+	if t.Delete == 0 && t.Attempt == 0 {
+		t.Delete = byDefault.Delete
+	}
+	t.Attempt = cmp.Or(t.Attempt, byDefault.Attempt)
+	t.Overall = cmp.Or(t.Overall, byDefault.Overall)
 	return t
+}
+
+// attemptTimeouts are the timeouts of operations that have one of their own. The
+// timeout of a caller's http.Client is for all.
+func (s *settings) attemptTimeouts() transport.Timeouts {
+	if s.httpClientGiven && s.httpClient != nil && s.httpClient.Timeout > 0 && !s.timeoutsGiven {
+		return transport.Timeouts{}
+	}
+	t := s.effectiveTimeouts()
+	return transport.Timeouts{Get: t.Get, List: t.List, Create: t.Create, Delete: t.Delete}
 }
 
 func (s *settings) checkKey() {
@@ -165,6 +190,10 @@ func (s *settings) checkFigures() {
 		duration("WithRetry", "RetryAfterMax", s.retry.RetryAfterMax),
 		duration("WithTimeouts", "Attempt", s.timeouts.Attempt),
 		duration("WithTimeouts", "Overall", s.timeouts.Overall),
+		duration("WithTimeouts", "Get", s.timeouts.Get),
+		duration("WithTimeouts", "List", s.timeouts.List),
+		duration("WithTimeouts", "Create", s.timeouts.Create),
+		duration("WithTimeouts", "Delete", s.timeouts.Delete),
 		{"WithPool", "MaxConnections", s.pool.MaxConnections, s.pool.MaxConnections < 0},
 		duration("WithPool", "DialTimeout", s.pool.DialTimeout),
 		duration("WithPool", "TLSTimeout", s.pool.TLSTimeout),

@@ -40,9 +40,6 @@ const fetchExample = `  asleep fetch --users-file users.txt --days 30 --details 
 const (
 	fetchConcurrency   = 16
 	fetchProgressEvery = 10 * time.Second
-	// assumedRate is the number of calls a second that an estimate of the time
-	// assumes without --rate.
-	assumedRate = 10
 )
 
 type fetchOptions struct {
@@ -97,7 +94,7 @@ func newFetchCommand(a *app) *cobra.Command {
 	addBool(flags, &o.noResume, "no-resume", "neither read nor write a checkpoint")
 	addBool(flags, &o.overwrite, "overwrite", "start over: replace what --out, --error-file and the checkpoint hold")
 	addInt(flags, &o.concurrency, "concurrency", "N", "most calls in flight", 1, client.MaxBatchConcurrency)
-	addNumber(flags, &o.rate, "rate", "N", "most calls a second; 0 means the client's default", math.Inf(1))
+	addNumber(flags, &o.rate, "rate", "N", "most requests a second, repetitions included; 0 means 10", math.Inf(1))
 	addDuration(flags, &o.maxDuration, "max-duration", "start no user after this time, and stop resumable")
 	addDuration(flags, &o.maxOutage, "max-outage", "stop resumable when the service was away this long")
 	addBool(flags, &o.dryRun, "dry-run", "only estimate the number of calls, from the lists of some users")
@@ -133,9 +130,16 @@ func (o *fetchOptions) client() *client.Client {
 		connections = min(connections, most)
 	}
 	o.concurrency = connections
+	throttle := client.DefaultThrottle()
+	if o.rate > 0 {
+		throttle = client.Throttle{Rate: o.rate}
+	}
 	return o.app.client(
 		client.WithTimezone(o.period.timezone),
 		client.WithPool(client.Pool{MaxConnections: connections}),
+		client.WithThrottle(throttle),
+		// Nobody else calls through this client: nothing is kept from the batch.
+		client.WithBulkhead(client.Bulkhead{Limit: connections, Reserve: -1}),
 	)
 }
 

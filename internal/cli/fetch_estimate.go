@@ -38,7 +38,7 @@ func (j *fetchJob) estimate(ctx context.Context) error {
 	if err != nil {
 		return j.verdictOfEstimate(ctx, err)
 	}
-	rate := cmp.Or(j.rate, assumedRate)
+	rate := cmp.Or(j.rate, client.DefaultThrottle().Rate)
 	if j.app.given("output") && j.output == formatNDJSON {
 		line, err := json.Marshal(estimateLine{
 			Users: e.Users, Done: e.Resumed, Duplicates: e.Duplicates, Invalid: e.Invalid,

@@ -74,8 +74,8 @@ func sameFile(a, b string) bool {
 	return errA != nil && errB != nil && canonical(a) == canonical(b)
 }
 
-// canonical is the absolute name of a file that does not exist, with the links
-// on the way to it resolved. A link that leads nowhere is followed too.
+// canonical is the absolute name of a file that may not exist yet, with all links
+// resolved. A link that leads nowhere is followed too.
 func canonical(path string) string {
 	for range 40 {
 		target, err := os.Readlink(path)
@@ -105,7 +105,7 @@ func (f fetchFiles) lock() (locks []*filelock.Lock, err error) {
 		if path == "" || !plain(path) {
 			continue
 		}
-		l, err := filelock.Take(path)
+		l, err := filelock.Take(canonical(path)) // whatever link led here
 		if err == nil {
 			locks = append(locks, l)
 			continue

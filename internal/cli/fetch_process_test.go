@@ -210,9 +210,13 @@ func (f *fetching) checkpointed() []byte {
 // are answered, resumes it, and counts the requests of both runs.
 func interrupted(t *testing.T, signal syscall.Signal, code int) {
 	t.Helper()
-	f := newFetching(t, asleeptest.Config{Users: 500, SessionsPerUser: 10, Seed: 3, LogSize: -1}, "--details")
+	users := 500
+	if raceEnabled && signal != syscall.SIGKILL {
+		users = 200 // it takes many times as long
+	}
+	f := newFetching(t, asleeptest.Config{Users: users, SessionsPerUser: 10, Seed: 3, LogSize: -1}, "--details")
 	f.srv.Flaky(0.05)
-	const calls = 500 * 11
+	calls := users * 11
 	first := f.start()
 	if !f.await(first, calls/2) {
 		t.Fatalf("it ended before the signal:\n%s", &first.stderr)
@@ -361,7 +365,7 @@ func TestAFetchMayBeKilledAnywhere(t *testing.T) {
 func TestTheErrorFileSurvivesKillsToo(t *testing.T) {
 	t.Parallel()
 	f := newFetching(t, asleeptest.Config{Users: 90, SessionsPerUser: 2, Seed: 16, LogSize: -1}, "--details", "--concurrency", "4")
-	f.srv.Inject(asleeptest.Slow(2 * time.Millisecond))
+	f.srv.Inject(asleeptest.Slow(20 * time.Millisecond))
 	failing := map[string]int{}
 	for i := 1; i <= 90; i += 3 {
 		user := fmt.Sprintf("user-%04d", i)
@@ -370,13 +374,16 @@ func TestTheErrorFileSurvivesKillsToo(t *testing.T) {
 	}
 	for range 4 {
 		p := f.start()
-		if !f.await(p, f.srv.Stats().Requests+30) {
+		if !f.await(p, f.srv.Stats().Requests+45) {
 			break
 		}
 		_ = p.Process.Kill()
 		p.code()
 	}
 	last := f.run(3)
+	if !strings.Contains(last.stderr.String(), "resuming: ") {
+		t.Errorf("no kill came after a checkpoint:\n%s", &last.stderr)
+	}
 	if !strings.Contains(last.stderr.String(), "30 of 90 users failed") {
 		t.Errorf("failures of earlier runs are not counted:\n%s", &last.stderr)
 	}
@@ -459,7 +466,10 @@ func TestTwoFetchesDoNotWriteOneFile(t *testing.T) {
 	if !f.await(first, 10) {
 		t.Fatalf("it ended early:\n%s", &first.stderr)
 	}
-	for _, more := range [][]string{nil, {"--checkpoint", "other"}, {"--no-resume"}, {"--overwrite"}} {
+	if err := os.Symlink("out.ndjson", filepath.Join(f.dir, "link.ndjson")); err != nil {
+		t.Fatal(err)
+	}
+	for _, more := range [][]string{nil, {"--checkpoint", "other"}, {"--no-resume"}, {"--overwrite"}, {"--out", "link.ndjson"}} {
 		if second := f.run(2, more...); !strings.Contains(second.stderr.String(), "is being written by another run") {
 			t.Errorf("%v: %s", more, &second.stderr)
 		}

@@ -2,7 +2,10 @@ package transport_test
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -114,4 +117,80 @@ func pipeline(cfg transport.Config, method string) func(*testing.B, string) {
 			b.Fatal(len(data), err)
 		}
 	}
+}
+
+// guarded is config with every policy on, out of the way.
+func guarded(b *testing.B, base http.RoundTripper) transport.Config {
+	b.Helper()
+	cfg := config(base)
+	var errs [4]error
+	cfg.Budget, errs[0] = transport.NewBudget(transport.DefaultBudget())
+	cfg.Breakers, errs[1] = transport.NewBreakers(transport.DefaultBreaker())
+	cfg.Bulkhead, errs[2] = transport.NewBulkhead(transport.BulkheadConfig{Limit: 16})
+	cfg.Throttle, errs[3] = transport.NewThrottle(transport.ThrottleConfig{Rate: 1e9, Burst: 1e9})
+	if err := errors.Join(errs[:]...); err != nil {
+		b.Fatal(err)
+	}
+	return cfg
+}
+
+func BenchmarkEveryPolicyOverZeroCostTransport(b *testing.B) {
+	b.Run("bare client", func(b *testing.B) { benchmark(b, "http://api.test", bare(instant)) })
+	b.Run("retry only", func(b *testing.B) { benchmark(b, "http://api.test", pipeline(config(instant), "GET")) })
+	b.Run("every policy", func(b *testing.B) { benchmark(b, "http://api.test", pipeline(guarded(b, instant), "GET")) })
+	for name, change := range map[string]func(*transport.Config){
+		"no budget":   func(c *transport.Config) { c.Budget = nil },
+		"no breaker":  func(c *transport.Config) { c.Breakers = nil },
+		"no bulkhead": func(c *transport.Config) { c.Bulkhead = nil },
+		"no throttle": func(c *transport.Config) { c.Throttle = nil },
+	} {
+		b.Run(name, func(b *testing.B) {
+			cfg := guarded(b, instant)
+			change(&cfg)
+			benchmark(b, "http://api.test", pipeline(cfg, "GET"))
+		})
+	}
+	b.Run("with hooks", func(b *testing.B) {
+		cfg := guarded(b, instant)
+		cfg.Hooks = []transport.Hooks{{
+			OperationStart: func(context.Context, *transport.Operation) context.Context { return nil },
+			OperationEnd:   func(context.Context, *transport.Operation) {},
+			AttemptStart:   func(context.Context, *transport.Operation, *transport.Attempt) context.Context { return nil },
+			AttemptEnd:     func(context.Context, *transport.Operation, *transport.Attempt) {},
+			Event:          func(context.Context, *transport.Operation, transport.Event) {},
+		}}
+		benchmark(b, "http://api.test", pipeline(cfg, "GET"))
+	})
+	b.Run("with a silent log", func(b *testing.B) {
+		cfg := guarded(b, instant)
+		cfg.Hooks = []transport.Hooks{transport.LogHooks(slog.New(slog.DiscardHandler))}
+		benchmark(b, "http://api.test", pipeline(cfg, "GET"))
+	})
+}
+
+// BenchmarkOpenBreaker is a refusal.
+func BenchmarkOpenBreaker(b *testing.B) {
+	cfg := guarded(b, instant)
+	if err := cfg.Breakers.SetMode(transport.ModeForcedOpen); err != nil {
+		b.Fatal(err)
+	}
+	doer := transport.New(cfg)
+	b.ReportAllocs()
+	for b.Loop() {
+		req, _ := http.NewRequestWithContext(transport.WithCall(b.Context(), &transport.Call{}), http.MethodGet, "http://api.test", nil)
+		if _, err := doer.Do(req); err == nil {
+			b.Fatal("not refused")
+		}
+	}
+}
+
+func BenchmarkEveryPolicyOverLoopback(b *testing.B) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(payload) }))
+	defer server.Close()
+	pool := transport.NewPool(transport.PoolConfig{})
+	defer pool.CloseIdleConnections()
+	cfg := guarded(b, pool)
+	cfg.BaseURL, _ = url.Parse(server.URL)
+	b.Run("bare client", func(b *testing.B) { benchmark(b, server.URL, bare(pool)) })
+	b.Run("every policy", func(b *testing.B) { benchmark(b, server.URL, pipeline(cfg, "GET")) })
 }

@@ -114,6 +114,9 @@ func (r *retrier) check(ctx context.Context, resp *http.Response, err error) (bo
 		call.Answer = outcome
 	}
 	r.account(call, outcome)
+	if outcome.Class == ClassRateLimited {
+		call.emit(ctx, Event{Kind: EventRateLimited, Wait: outcome.RetryAfter, StatusCode: outcome.Status})
+	}
 	if s.attempts <= 1 || ctx.Err() != nil || !repeatable(s, outcome) {
 		return false, nil //nolint:nilerr // nil ends the loop with what the attempt itself returned
 	}

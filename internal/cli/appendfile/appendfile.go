@@ -51,12 +51,16 @@ func Stream(w io.Writer, name string) *File { return &File{w: w, path: name, beg
 
 // Open opens a file, or makes a new one, readable for its owner only.
 func Open(path string, start Start) (*File, error) {
-	_, err := os.Stat(path)
+	info, err := os.Stat(path)
 	created := errors.Is(err, os.ErrNotExist)
 	if created && start.At > 0 {
 		return nil, fmt.Errorf("%s %w: it is gone, and should have at least %d bytes", path, ErrChanged, start.At)
 	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, mode) // a pipe too opens at once, for it is open for reading
+	flags := os.O_RDWR | os.O_CREATE
+	if err == nil && info.Mode()&os.ModeNamedPipe != 0 {
+		flags = os.O_WRONLY // waits for a reader, and hears when that goes away
+	}
+	f, err := os.OpenFile(path, flags, mode)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,233 @@
+package client
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/asleep-sdk/asleep/internal/transport"
+)
+
+// Budget bounds the retries of all calls of a client together, so that they do
+// not add to the load of a service in trouble. The zero value is off. With Tokens
+// set, other zero fields take the values of [DefaultBudget].
+type Budget struct {
+	// Tokens is the size of the budget, which begins full. A retry takes one
+	// and brings it back if it succeeds. After a rate limit it costs nothing.
+	Tokens float64
+	// Credit is earned by each call whose first attempt succeeds.
+	Credit float64
+	// PerSecond is earned by time alone.
+	PerSecond float64
+}
+
+// DefaultBudget is 100 tokens, a tenth of one per success, one per second.
+func DefaultBudget() Budget { return Budget(transport.DefaultBudget()) }
+
+// Breaker stops calling a service that is down, and finds out when it is back.
+// Lost connections, 408, most of 5xx, truncated bodies and our own timeouts are
+// failures; any other answer is a success; what the caller cancels is neither.
+// The zero value is off. With Failures set, other zero fields take the values of
+// [DefaultBreaker].
+type Breaker struct {
+	// Failures in a row open the breaker as long as the window holds fewer than
+	// MinCalls finished attempts; after that it takes BusyFailures in a row (0
+	// means twice Failures), or a share of at least Ratio.
+	Failures, BusyFailures int
+	MinCalls               int
+	Ratio                  float64
+	// Window is how far back attempts count; at least twice the longest
+	// attempt timeout, which is also the default if that is more than 60 s.
+	Window time.Duration
+	// OpenFor is how long the breaker stays open before it lets a probe through.
+	OpenFor time.Duration
+	// Successes of probes in a row close the breaker.
+	Successes int
+	// ProbeAfter, if set, probes earlier: after that time, and later whenever a
+	// twelfth of the outage so far has passed, up to OpenFor; all give or take
+	// a tenth. 250 ms is a good value.
+	ProbeAfter time.Duration
+	// ProbeLease is how long a probe keeps others from probing.
+	ProbeLease time.Duration
+	// PerOperation gives getting, listing, deleting, creating and pinging a
+	// breaker each.
+	PerOperation bool
+	// Mode is what the breaker begins in; see [Client.SetBreakerMode].
+	Mode BreakerMode
+	// Hint shares openings with other processes; nil shares nothing.
+	Hint OpenHint
+}
+
+// DefaultBreaker opens after 5 failures in a row while the last 60 s hold fewer
+// than 20 attempts, then after 10 in a row or if half of the attempts failed; it
+// stays open for 60 s and closes after 2 successful probes.
+func DefaultBreaker() Breaker {
+	d := transport.DefaultBreaker()
+	return Breaker{
+		Failures: d.Failures, BusyFailures: d.BusyFailures, MinCalls: d.MinCalls, Ratio: d.Ratio, Window: d.Window,
+		OpenFor: d.OpenFor, Successes: d.Successes, ProbeLease: d.ProbeLease,
+	}
+}
+
+// BreakerMode says who decides whether calls pass the breaker.
+type BreakerMode = transport.BreakerMode
+
+// The modes of a breaker.
+const (
+	BreakerAuto         = transport.ModeAuto         // the breaker does
+	BreakerForcedOpen   = transport.ModeForcedOpen   // refuse everything; patient calls wait
+	BreakerForcedClosed = transport.ModeForcedClosed // refuse nothing, count nothing
+	BreakerMetricsOnly  = transport.ModeMetricsOnly  // count and tell, but refuse nothing
+)
+
+// OpenHint is how processes tell each other that the service is down. It is
+// advisory: who is told opens its own breaker until then, and finds out by itself
+// how things are afterwards.
+type OpenHint interface {
+	// Until is when others last expected to probe, zero if nobody says that the
+	// service is down. It is called for every attempt and must answer from
+	// memory.
+	Until() time.Time
+	// Publish tells the others that this process has opened until then, or,
+	// with the zero time, that it has closed. It must not block.
+	Publish(until time.Time)
+}
+
+// Throttle paces the attempts of a client. The zero value is off. With Rate set,
+// other zero fields take the defaults named.
+type Throttle struct {
+	// Rate is the ceiling in attempts per second. Below it the throttle follows
+	// what the service accepts: cut by a rate-limit answer, growing again after.
+	Rate float64
+	// Burst is how many attempts may leave at once after idle time; 0 means one
+	// second's worth, at most 10.
+	Burst int
+	// Floor is the rate that no cut goes below; 0 means one per second, or a
+	// tenth of Rate if that is less.
+	Floor float64
+	// Fixed keeps the rate whatever the service answers.
+	Fixed bool
+}
+
+// DefaultThrottle is 10 attempts per second and bursts of 10.
+func DefaultThrottle() Throttle { return Throttle{Rate: 10, Burst: 10} }
+
+// Bulkhead bounds the attempts in flight. Calls of a batch yield to others and
+// leave an eighth of the slots alone. The zero value is off.
+type Bulkhead struct {
+	// Limit is the number of slots; [Pool].MaxConnections caps it.
+	Limit int
+	// Reserve is the number of slots that batches cannot take; 0 means an
+	// eighth of Limit, negative means none.
+	Reserve int
+	// MaxQueue and MaxWait bound the calls waiting for a slot, in each lane, and
+	// their wait; 0 means no bound but the deadline.
+	MaxQueue int
+	MaxWait  time.Duration
+}
+
+// DefaultBulkhead is 16 slots.
+func DefaultBulkhead() Bulkhead { return Bulkhead{Limit: 16} }
+
+// Middleware wraps what makes requests. The RoundTripper it returns must be safe
+// for concurrent use.
+type Middleware = func(next http.RoundTripper) http.RoundTripper
+
+// Middlewares are yours, at two places of the pipeline, outermost first. Neither
+// sees the API key.
+type Middlewares struct {
+	// PerCall runs once around each call, with all its attempts and waits.
+	PerCall []Middleware
+	// PerAttempt runs around each attempt that is sent; refused ones never get
+	// there. An error of its own ends the call and says nothing about the
+	// service.
+	PerAttempt []Middleware
+}
+
+// WithBudget replaces [DefaultBudget].
+func WithBudget(b Budget) Option { return func(s *settings) { s.budget = b } }
+
+// WithBreaker replaces [DefaultBreaker].
+func WithBreaker(b Breaker) Option { return func(s *settings) { s.breaker = b } }
+
+// WithThrottle replaces [DefaultThrottle].
+func WithThrottle(t Throttle) Option { return func(s *settings) { s.throttle = t } }
+
+// WithBulkhead replaces [DefaultBulkhead].
+func WithBulkhead(b Bulkhead) Option { return func(s *settings) { s.bulkhead = b } }
+
+// WithMiddleware adds middleware; given again, it adds more, inside of what was
+// there.
+func WithMiddleware(m Middlewares) Option {
+	return func(s *settings) {
+		s.middleware.PerCall = append(s.middleware.PerCall, m.PerCall...)
+		s.middleware.PerAttempt = append(s.middleware.PerAttempt, m.PerAttempt...)
+	}
+}
+
+// policies are the parts of the pipeline that [settings] make.
+type policies struct {
+	budget   *transport.Budget
+	breakers *transport.Breakers
+	throttle *transport.Throttle
+	bulkhead *transport.Bulkhead
+}
+
+// policies makes them and notes what is wrong with their figures.
+func (s *settings) policies() (p policies) {
+	var err error
+	p.budget, err = transport.NewBudget(transport.BudgetConfig(s.budget))
+	s.adopt("WithBudget", "retry budget: ", err)
+	p.breakers, err = transport.NewBreakers(s.breakerConfig())
+	s.adopt("WithBreaker", "breaker: ", err)
+	t := s.throttle
+	p.throttle, err = transport.NewThrottle(transport.ThrottleConfig{Rate: t.Rate, Burst: t.Burst, Floor: t.Floor, Fixed: t.Fixed})
+	s.adopt("WithThrottle", "throttle: ", err)
+	p.bulkhead, err = transport.NewBulkhead(s.bulkheadConfig())
+	s.adopt("WithBulkhead", "bulkhead: ", err)
+	return p
+}
+
+// adopt notes each problem that a policy found with its figures; policies join
+// theirs, one a line.
+func (s *settings) adopt(option, prefix string, err error) {
+	if err == nil {
+		return
+	}
+	for line := range strings.Lines(err.Error()) {
+		s.problem(option, "%s", strings.TrimPrefix(strings.TrimSpace(line), prefix))
+	}
+}
+
+func (s *settings) breakerConfig() transport.BreakerConfig {
+	b := s.breaker
+	if b.Window == 0 || b.Window == DefaultBreaker().Window {
+		t := s.attemptTimeouts()
+		b.Window = max(DefaultBreaker().Window, 2*max(s.effectiveTimeouts().Attempt, t.Get, t.List, t.Delete, t.Create))
+	}
+	return transport.BreakerConfig{
+		Failures: b.Failures, BusyFailures: b.BusyFailures, MinCalls: b.MinCalls, Ratio: b.Ratio, Window: b.Window,
+		OpenFor: b.OpenFor, Successes: b.Successes, ProbeAfter: b.ProbeAfter, ProbeLease: b.ProbeLease,
+		PerKind: b.PerOperation, Mode: b.Mode, Hint: b.Hint,
+	}
+}
+
+func (s *settings) bulkheadConfig() transport.BulkheadConfig {
+	b := s.bulkhead
+	if n := s.pool.MaxConnections; n > 0 && b.Limit > n {
+		b.Limit = n
+		b.Reserve = min(b.Reserve, n-1)
+	}
+	return transport.BulkheadConfig{Limit: b.Limit, Reserve: b.Reserve, MaxQueue: b.MaxQueue, MaxWait: b.MaxWait}
+}
+
+// chain fits middleware into the pipeline.
+func chain(list []Middleware) []transport.Policy {
+	fitted := make([]transport.Policy, 0, len(list)+1)
+	for _, m := range list {
+		if m != nil {
+			fitted = append(fitted, m)
+		}
+	}
+	return fitted
+}
