@@ -9,14 +9,14 @@ import (
 
 // ourCaller is package client, called through Do: the whole pipeline, without the
 // decoding that no peer does.
-type ourCaller struct{ client *client.Client }
+type ourCaller struct {
+	client *client.Client
+	opts   []client.CallOption
+}
 
 // newOurs is the client with every policy on in its defaults, but the throttle out of
 // the way unless the row has a rate.
 func newOurs(s Setup) (Caller, error) {
-	if why := unwired(s); why != "" {
-		return nil, notMeasured(why)
-	}
 	s = s.withDefaults()
 	retry := client.DefaultRetry()
 	retry.Attempts, retry.Base, retry.Max = s.Attempts, s.Base, max(s.Base, retry.Max)
@@ -24,7 +24,14 @@ func newOurs(s Setup) (Caller, error) {
 	if s.Rate > 0 {
 		throttle.Rate = s.Rate
 	}
-	opts := []client.Option{client.WithBaseURL(s.URL), client.WithRetry(retry), client.WithThrottle(throttle)}
+	breaker := client.DefaultBreaker()
+	breaker.ProbeAfter = s.Probe
+	if s.NoBreaker {
+		breaker = client.Breaker{}
+	}
+	opts := []client.Option{
+		client.WithBaseURL(s.URL), client.WithRetry(retry), client.WithThrottle(throttle), client.WithBreaker(breaker),
+	}
 	if s.Wire != nil {
 		opts = append(opts, client.WithHTTPClient(&http.Client{Transport: s.Wire}))
 	}
@@ -32,22 +39,15 @@ func newOurs(s Setup) (Caller, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &ourCaller{client: c}, nil
-}
-
-// unwired says which policy a setup asks for that the client has no option for.
-func unwired(s Setup) string {
-	switch {
-	case s.Patient, s.Probe > 0:
-		return "the client has no option for the breaker's probes and patience"
-	case !s.NoBreaker:
-		return "the client has no option for the breaker"
+	ours := &ourCaller{client: c}
+	if s.Patient {
+		ours.opts = []client.CallOption{client.Patient()}
 	}
-	return ""
+	return ours, nil
 }
 
 func (c *ourCaller) Get(ctx context.Context, path string) error {
-	resp, err := c.client.Do(ctx, client.Request{Method: http.MethodGet, Path: path})
+	resp, err := c.client.Do(ctx, client.Request{Method: http.MethodGet, Path: path}, c.opts...)
 	if err != nil {
 		return err
 	}

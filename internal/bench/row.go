@@ -3,7 +3,9 @@ package bench
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
+	"time"
 )
 
 // Row is one line of the table.
@@ -15,6 +17,8 @@ type Row struct {
 	// Batch is when the row runs: rows of one batch run side by side, batches one
 	// after the other. Batch 0 is for rows that need the machine for themselves.
 	Batch int
+	// First rows run before all others, in a process that has done nothing yet.
+	First bool
 	// Run measures ours, first, and the peers.
 	Run func(context.Context) []Outcome
 	// Counts, if set, says which peers count: one that buys a figure at any
@@ -28,6 +32,7 @@ type Result struct {
 	Ours     Outcome
 	Pipeline Outcome // ours without the client around it; no figures in some rows
 	Peers    []Outcome
+	Late     time.Duration // how late timers were meanwhile, 99th percentile
 }
 
 // Best is the best peer of the row, false if none was measured.
@@ -47,15 +52,18 @@ func (r Result) counting() (some []Outcome) {
 func Run(ctx context.Context, rows []Row, report func(Result)) error {
 	for _, group := range batches(rows) {
 		results := make([]Result, len(group))
-		var wg sync.WaitGroup
-		for i, row := range group {
-			wg.Go(func() { results[i] = row.run(ctx) })
-		}
-		wg.Wait()
+		late := lateness(ctx, func() {
+			var wg sync.WaitGroup
+			for i, row := range group {
+				wg.Go(func() { results[i] = row.run(ctx) })
+			}
+			wg.Wait()
+		})
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		for _, r := range results {
+			r.Late = late
 			report(r)
 		}
 	}
@@ -80,6 +88,14 @@ func (r Row) run(ctx context.Context) Result {
 // batches groups rows that may run side by side.
 func batches(rows []Row) (groups [][]Row) {
 	at := map[int]int{}
+	early := func(r Row) int {
+		if r.First {
+			return 0
+		}
+		return 1
+	}
+	rows = slices.Clone(rows)
+	slices.SortStableFunc(rows, func(a, b Row) int { return early(a) - early(b) })
 	for _, r := range rows {
 		i, known := at[r.Batch]
 		if r.Batch == 0 || !known {

@@ -35,6 +35,30 @@ func TestVerdictNamesWhatWasMissed(t *testing.T) {
 	}
 }
 
+func TestABusyMachineIsNamedWithWhatWasMissed(t *testing.T) {
+	t.Parallel()
+	for late, want := range map[time.Duration]string{
+		3 * time.Millisecond: "NOT REACHED: success", 30 * time.Millisecond: "NOT REACHED: success (busy machine: timers 30 ms late)",
+	} {
+		r := Result{Row: Row{Goals: twoGoals}, Ours: outcome("ours", 0.5, 1), Late: late}
+		if got := r.Verdict(); got != want {
+			t.Errorf("%v late: %q, want %q", late, got, want)
+		}
+	}
+}
+
+func TestLatenessOfAnIdleMachineIsNone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		if late := lateness(t.Context(), func() { _ = pause(t.Context(), time.Second) }); late != 0 {
+			t.Errorf("timers %v late in virtual time", late)
+		}
+		if late := lateness(t.Context(), func() {}); late != 0 {
+			t.Errorf("timers %v late in no time", late)
+		}
+	})
+}
+
 func TestAGoalBelowThePeers(t *testing.T) {
 	t.Parallel()
 	row := Row{Goals: []Goal{{Figure: "attempts", BelowPeers: true}}}
@@ -89,18 +113,18 @@ func TestMediansOfRounds(t *testing.T) {
 	}
 }
 
-func TestBatchZeroIsAloneAndOthersShare(t *testing.T) {
+func TestBatchZeroIsAloneOthersShareAndTheFirstComeFirst(t *testing.T) {
 	t.Parallel()
 	var shape []string
-	for _, group := range batches([]Row{{ID: "a"}, {ID: "b", Batch: 1}, {ID: "c"}, {ID: "d", Batch: 1}, {ID: "e", Batch: 2}}) {
+	for _, group := range batches([]Row{{ID: "a"}, {ID: "b", Batch: 1}, {ID: "c"}, {ID: "d", Batch: 1}, {ID: "e", Batch: 2}, {ID: "f", First: true}}) {
 		var ids []string
 		for _, r := range group {
 			ids = append(ids, r.ID)
 		}
 		shape = append(shape, strings.Join(ids, "+"))
 	}
-	if got := strings.Join(shape, " "); got != "a b+d c e" {
-		t.Errorf("batches %q, want %q", got, "a b+d c e")
+	if got := strings.Join(shape, " "); got != "f a b+d c e" {
+		t.Errorf("batches %q, want %q", got, "f a b+d c e")
 	}
 }
 

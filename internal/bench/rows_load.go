@@ -33,7 +33,6 @@ func flakyRow() Row {
 			{Figure: "attempts/call", Limit: 1.27},
 			{Figure: "ms p99", Limit: 150},
 		},
-		Batch: 2,
 		Run: func(ctx context.Context) []Outcome {
 			script := func() Script { return Flaky(flakyShare, 1) }
 			return scene{script: script, play: playFlaky}.sideBySide(ctx, tripping())

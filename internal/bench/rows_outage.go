@@ -25,7 +25,6 @@ func outageRows() []Row {
 			What:  "3 s outage (503) at 150 calls/s, breaker's defaults: upstream attempts per call made in the outage",
 			Goal:  "<= 0.06",
 			Goals: []Goal{{Figure: "attempts/call", Limit: 0.06}},
-			Batch: 1,
 			Run: func(ctx context.Context) []Outcome {
 				return scene{script: outageScript, play: playOutage}.sideBySide(ctx, tripping())
 			},
@@ -35,7 +34,6 @@ func outageRows() []Row {
 			What:  "the same, short probes, patient callers with a 4 s deadline: calls that succeed (all, those made in the outage), load in the first healthy second",
 			Goal:  ">= 0.99, <= 2x the normal rate",
 			Goals: []Goal{{Figure: "success", AtLeast: true, Limit: 0.99}, {Figure: "x rate", Limit: 2}},
-			Batch: 1,
 			// The peers' best figure at one attempt a call or less: more of them
 			// buys success in a test, and a longer outage in life.
 			Counts: func(o Outcome) bool { v, _ := o.value("attempts/call"); return v <= 1 },
@@ -50,7 +48,6 @@ func outageRows() []Row {
 			What:  "first success after the upstream heals, short probes, impatient callers; calls that fail after it",
 			Goal:  "<= 300 ms, 0",
 			Goals: []Goal{{Figure: "ms", Limit: 300}, {Figure: "failed", Limit: 0}},
-			Batch: 1,
 			// Without a breaker there is nothing to wait for.
 			Counts: protected,
 			Run: func(ctx context.Context) []Outcome {

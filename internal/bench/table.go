@@ -32,7 +32,11 @@ func (r Result) Verdict() string {
 
 func (r Result) verdictOf(o Outcome) string {
 	if missed := o.missed(r.Goals, r.counting()); len(missed) > 0 {
-		return "NOT REACHED: " + strings.Join(missed, ", ")
+		verdict := "NOT REACHED: " + strings.Join(missed, ", ")
+		if r.Late >= tooBusy {
+			verdict += fmt.Sprintf(" (busy machine: timers %.0f ms late)", r.Late.Seconds()*1000)
+		}
+		return verdict
 	}
 	return "reached"
 }
