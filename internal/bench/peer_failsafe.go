@@ -1,5 +1,4 @@
-//nolint:bodyclose // a body is closed where the answer ends up: in httpCaller.Get, or in the pipeline
-package bench
+package bench //nolint:bodyclose // a body is closed where the answer ends up: in httpCaller.Get, or in the pipeline
 
 import (
 	"context"

@@ -37,7 +37,7 @@ func batchRows() []Row {
 		{
 			ID:    "batch-memory",
 			First: true,
-			What:  "batch of 1,000,000 users over a zero-cost transport: most resident memory of the whole process; growth from 100,000 to 400,000 users that keep duplicates",
+			What:  "batch of 1,000,000 users over a zero-cost transport: most resident memory of the whole process; growth from 50,000 to 200,000 users that keep duplicates",
 			Goal:  "<= 64 MB, flat in N (within 4 MB)",
 			Goals: []Goal{{Figure: "MB", Limit: 64}, {Figure: "MB grown", Limit: 4}, {Figure: "failed", Limit: 0}},
 			Run:   func(ctx context.Context) []Outcome { return []Outcome{batchMemory(ctx)} },
@@ -103,7 +103,7 @@ func batchMemory(ctx context.Context) (out Outcome) {
 		out.Err = err
 		return out
 	}
-	flat, failedFlat, err := residentDuring(ctx, c, 4*manyUsers/10, client.BatchOptions{KeepDuplicates: true})
+	flat, failedFlat, err := residentDuring(ctx, c, manyUsers/5, client.BatchOptions{KeepDuplicates: true})
 	if err == nil {
 		var all []float64
 		var failed int
