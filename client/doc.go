@@ -12,7 +12,8 @@
 //
 //	call       arguments checked, all problems at once, nothing sent if there is one
 //	           overall deadline
-//	retry      what may be repeated, how often, after which wait
+//	retry      what may be repeated, how often, after which wait, out of which budget
+//	guard      breaker, then a slot of the bulkhead, then a token of the throttle
 //	attempt    key added, one timeout from dial to last byte, the whole body under a limit
 //	decode     status, then envelope, then result; Raw keeps the JSON as it came
 //
@@ -34,7 +35,11 @@
 //	waits             50 ms doubling to 10 s, full jitter        WithRetry
 //	Retry-After       waited out up to 60 s                      WithRetry
 //	rate limits       waited out within the deadline, not counted as attempts
-//	attempt timeout   10 s                                       WithTimeouts, AttemptTimeout
+//	retry budget      100 tokens, +0.1 a success, +1 a second     WithBudget
+//	throttle          10 per second, bursts of 10, adaptive      WithThrottle
+//	bulkhead          16 attempts in flight                      WithBulkhead
+//	breaker           5 failures in a row, open for 60 s         WithBreaker, Patient
+//	attempt timeout   10 s, 5 s to delete                        WithTimeouts, AttemptTimeout
 //	overall timeout   120 s, or the context's end if earlier     WithTimeouts, Timeout
 //	body              8 MiB after decompression                  WithMaxBody
 //	connections       HTTP/2, 20 idle a host, no limit           WithPool, WithHTTPClient
@@ -63,6 +68,9 @@
 //	upstream slow    ErrAttemptTimeout after the last attempt's timeout, ErrOverallTimeout after
 //	                 the call's; both match ErrTimeout, the caller's own deadline does not
 //	upstream down    ErrUnavailable, with the last answer or the last network error
+//	                 ErrCircuitOpen at once when it has been down for a while
+//	our own limits   ErrThrottled, ErrBulkheadFull, ErrBudgetExhausted: with LayerLocal nothing
+//	                 was sent
 //	rate limit       waited out. ErrRateLimited at once, with RetryAfter, if the wait asked for is
 //	                 over the cap or past the deadline. The service says it with 403 or 429
 //	quota, plan      ErrQuotaExceeded, ErrPlanExpired: also 403, never repeated
