@@ -63,6 +63,12 @@ type BatchOptions struct {
 	// Drain is how long users in hand may take to finish after a soft stop;
 	// 0 means DefaultDrain. Those that do not are not done.
 	Drain time.Duration
+	// Stopping, if not nil, is called once when no further user will be begun,
+	// whatever the reason, the end of the batch included. It is for a sequence
+	// of users that may block: what it waits for can be released here, for the
+	// batch cannot end before the sequence does. It is called by a goroutine of
+	// the batch, which it must not block.
+	Stopping func()
 
 	// Resume continues where an earlier batch with the same input and query
 	// stopped: the zero token starts at the beginning. See [ResumeToken].

@@ -21,7 +21,7 @@ import (
 // all runs together are the truth, and no user comes twice.
 func TestRunsThatAreResumedAddUpToTheTruth(t *testing.T) {
 	t.Parallel()
-	rounds := 40
+	rounds := 20
 	if testing.Short() {
 		rounds = 5
 	}

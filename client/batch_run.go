@@ -163,9 +163,13 @@ func (r *batchRun) blame(reason, err error) {
 // stop lets no further user start.
 func (r *batchRun) stop() {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !r.stopRequested() {
+	first := !r.stopRequested()
+	if first {
 		close(r.stopping)
+	}
+	r.mu.Unlock()
+	if first && r.options.Stopping != nil {
+		r.options.Stopping()
 	}
 }
 

@@ -23,7 +23,9 @@
 //
 // Lists are sequences ([Client.Sessions]): pages are fetched as the loop asks, a
 // second range starts over, the first error ends it. Long periods are split
-// ([Client.AverageStats]). What has no method goes through [Client.Do].
+// ([Client.AverageStats]). The sessions of many users are a batch
+// ([Client.FetchSessions]): patient, resumable, in constant memory. What has no
+// method goes through [Client.Do].
 //
 // A Client is safe for concurrent use. Values returned belong to the caller and
 // are shared with nobody; the string Raw in them is a part of the answer's body
@@ -37,7 +39,7 @@
 //	rate limits       waited out within the deadline, not counted as attempts
 //	retry budget      100 tokens, +0.1 a success, +1 a second     WithBudget
 //	throttle          10 per second, bursts of 10, adaptive      WithThrottle
-//	bulkhead          16 attempts in flight                      WithBulkhead
+//	bulkhead          16 in flight, 2 of them kept from batches  WithBulkhead
 //	breaker           5 failures in a row, open for 60 s         WithBreaker, Patient
 //	attempt timeout   10 s, 5 s to delete                        WithTimeouts, AttemptTimeout
 //	overall timeout   120 s, or the context's end if earlier     WithTimeouts, Timeout

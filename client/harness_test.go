@@ -38,6 +38,8 @@ func mocked(t *testing.T, opts ...client.Option) (*client.Client, *httpmock.Mock
 	return newClient(t, opts...), mock
 }
 
+// newClient makes a client that does not hold requests back unless opts say so: its
+// tests are about other things, and count in exact time.
 func newClient(tb testing.TB, opts ...client.Option) *client.Client {
 	tb.Helper()
 	c, err := client.New(secret, append(bare(), opts...)...)

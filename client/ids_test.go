@@ -161,10 +161,7 @@ func roundTrip(t *testing.T, id string) {
 		}
 		return response(req, 204, ""), nil
 	})
-	c, err := client.New(secret, client.WithHTTPClient(&http.Client{Transport: wire}))
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := newClient(t, client.WithHTTPClient(&http.Client{Transport: wire}))
 	ctx := t.Context()
 	prefix = "/ai/v1/users/"
 	if err := c.DeleteUser(ctx, id); err != nil {
@@ -188,12 +185,9 @@ func FuzzIDs(f *testing.F) {
 	for _, id := range oddIDs {
 		f.Add(id)
 	}
-	silent, err := client.New(secret, client.WithHTTPClient(&http.Client{
+	silent := newClient(f, client.WithHTTPClient(&http.Client{
 		Transport: transport.RoundTripFunc(func(req *http.Request) (*http.Response, error) { return response(req, 204, ""), nil }),
 	}))
-	if err != nil {
-		f.Fatal(err)
-	}
 	f.Fuzz(func(t *testing.T, id string) {
 		if err := silent.DeleteSession(t.Context(), user, id); err != nil {
 			if !errors.Is(err, client.ErrInvalid) || !utf8.ValidString(err.Error()) || strings.ContainsAny(err.Error(), "\r\n\x00") {

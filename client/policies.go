@@ -2,6 +2,7 @@ package client
 
 import (
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/asleep-sdk/asleep/internal/transport"
@@ -175,21 +176,27 @@ type policies struct {
 // policies makes them and notes what is wrong with their figures.
 func (s *settings) policies() (p policies) {
 	var err error
-	note := func(option string) {
-		if err != nil {
-			s.problem(option, "%v", err)
-		}
-	}
 	p.budget, err = transport.NewBudget(transport.BudgetConfig(s.budget))
-	note("WithBudget")
+	s.adopt("WithBudget", "retry budget: ", err)
 	p.breakers, err = transport.NewBreakers(s.breakerConfig())
-	note("WithBreaker")
+	s.adopt("WithBreaker", "breaker: ", err)
 	t := s.throttle
 	p.throttle, err = transport.NewThrottle(transport.ThrottleConfig{Rate: t.Rate, Burst: t.Burst, Floor: t.Floor, Fixed: t.Fixed})
-	note("WithThrottle")
+	s.adopt("WithThrottle", "throttle: ", err)
 	p.bulkhead, err = transport.NewBulkhead(s.bulkheadConfig())
-	note("WithBulkhead")
+	s.adopt("WithBulkhead", "bulkhead: ", err)
 	return p
+}
+
+// adopt notes each problem that a policy found with its figures; policies join
+// theirs, one a line.
+func (s *settings) adopt(option, prefix string, err error) {
+	if err == nil {
+		return
+	}
+	for line := range strings.Lines(err.Error()) {
+		s.problem(option, "%s", strings.TrimPrefix(strings.TrimSpace(line), prefix))
+	}
 }
 
 func (s *settings) breakerConfig() transport.BreakerConfig {

@@ -216,8 +216,8 @@ func TestNewNamesEveryBadFigureOfThePolicies(t *testing.T) {
 	_, err := client.New(secret, client.WithBudget(client.Budget{Tokens: -1}), client.WithBreaker(client.Breaker{Failures: -2}),
 		client.WithThrottle(client.Throttle{Rate: -3}), client.WithBulkhead(client.Bulkhead{Limit: -4}), client.WithTimeouts(client.Timeouts{Delete: -5}))
 	for _, want := range []string{
-		"WithBudget: retry budget: Tokens is -1", "WithBreaker: breaker: Failures is -2", "WithThrottle: throttle: Rate is -3",
-		"WithBulkhead: bulkhead: Limit is -4", "WithTimeouts: Delete is -5ns",
+		"WithBudget: Tokens is -1", "WithBreaker: Failures is -2", "WithThrottle: Rate is -3",
+		"WithBulkhead: Limit is -4", "WithTimeouts: Delete is -5ns",
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not named in %v", want, err)

@@ -23,14 +23,14 @@ type settings struct {
 	retry     Retry
 	timeouts  Timeouts
 	pool      Pool
+	throttle  Throttle
+	bulkhead  Bulkhead
 	userAgent string
 	timezone  string
 	maxBody   int64
 
 	budget     Budget
 	breaker    Breaker
-	throttle   Throttle
-	bulkhead   Bulkhead
 	middleware Middlewares
 	hooks      []transport.Hooks
 

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"encoding/json"
 	"reflect"
 	"strconv"
@@ -161,20 +160,15 @@ func field(v reflect.Value) string {
 		v = v.Elem()
 	}
 	switch v.Kind() { //nolint:exhaustive // the rest is written as JSON
-	case reflect.String:
-		return v.String()
 	case reflect.Float64:
 		return strconv.FormatFloat(v.Float(), 'f', -1, 64)
 	case reflect.Int64:
 		return strconv.FormatInt(v.Int(), 10)
 	}
-	text, err := json.Marshal(v.Interface())
-	if err != nil || string(text) == "null" {
-		return ""
+	text := encoded(v.Interface())
+	var plain string
+	if json.Unmarshal([]byte(text), &plain) == nil { // a text, or null
+		return plain
 	}
-	var line bytes.Buffer // as it came it may have lines
-	if json.Compact(&line, text) != nil {
-		return ""
-	}
-	return line.String()
+	return text
 }

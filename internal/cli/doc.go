@@ -23,6 +23,13 @@
 // ndjson adds the user id. CSV has the fixed columns that "asleep help formats"
 // lists.
 //
+// # Fetch
+//
+// fetch is a batch of the client with files around it. Package userlist reads the
+// users, package appendfile writes output and error file, package checkpoint
+// keeps how far it came; fetchSink ties the three together: what a checkpoint
+// counts has been made durable before. docs/fetch.md is its manual.
+//
 // # How it fails
 //
 // An error becomes one line on stderr that begins with "asleep:" and says what

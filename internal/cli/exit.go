@@ -38,8 +38,11 @@ type exitError struct {
 func (e *exitError) Error() string { return e.err.Error() }
 func (e *exitError) Unwrap() error { return e.err }
 
+// exitWith gives an error its exit code.
+func exitWith(code ExitCode, err error) error { return &exitError{code: code, err: err} }
+
 // usageError is an error about the command line.
-func usageError(err error) error { return &exitError{code: ExitUsage, err: err} }
+func usageError(err error) error { return exitWith(ExitUsage, err) }
 
 // exitCodeOf returns the exit code of what a command returned. A signal counts
 // only if it kept the command from its work.
@@ -87,8 +90,6 @@ func clientExitCode(err *client.Error) ExitCode {
 		return ExitQuota
 	case errors.Is(err, client.ErrUnauthorized), errors.Is(err, client.ErrForbidden):
 		return ExitKeyRefused
-	case errors.Is(err, client.ErrMaybeCreated):
-		return ExitFailure
 	case errors.Is(err, client.ErrInvalid):
 		return ExitUsage
 	case client.Retryable(err):

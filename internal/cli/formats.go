@@ -16,6 +16,8 @@ const formatsLong = `-o chooses the format of the data on stdout.
           durations in seconds, ratios 0 to 1; nothing where there is nothing;
           several peculiarities are joined by ";", what has no plain form is JSON
 
+fetch has the columns of sessions list, with --details those of sessions get.
+
 If an error ends a list, json leaves its array open: it is not complete.`
 
 // newFormatsTopic is the help on formats: a topic, not a command.

@@ -59,6 +59,7 @@ func newRootCommand(a *app) *cobra.Command {
 	})
 	root.AddGroup(&cobra.Group{ID: "data", Title: "Data:"}, &cobra.Group{ID: "tools", Title: "Tools:"})
 	root.AddCommand(
+		newFetchCommand(a),
 		newUsersCommand(a),
 		newSessionsCommand(a),
 		newStatsCommand(a),

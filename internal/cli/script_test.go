@@ -1,3 +1,5 @@
+//go:build unix
+
 package cli_test
 
 import (
@@ -41,6 +43,9 @@ const apiKey = "sk-live-4242424242"
 //	code N asleep ARGS…   run it and want exit code N
 //	fault JSON            inject a fault, as POST /_fake/faults
 //	sent N                want N requests to the service since the last time
+//	clear                 take all faults away
+//	mkbad DOS BAD         write the lists of users dos and bad, which no archive can hold
+//	tear FILE             append half a line
 //	violations            the script breaks the contract on purpose
 func TestScripts(t *testing.T) {
 	t.Parallel()
@@ -55,6 +60,9 @@ func TestScripts(t *testing.T) {
 			"answer":     answerCommand,
 			"fault":      faultCommand,
 			"sent":       sentCommand,
+			"clear":      clearCommand,
+			"mkbad":      mkbadCommand,
+			"tear":       tearCommand,
 			"violations": func(ts *testscript.TestScript, _ bool, _ []string) { fakeOf(ts).tolerant = true },
 		},
 	})

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -101,6 +102,41 @@ func TestTheFakeServesUntilASignal(t *testing.T) {
 	}
 }
 
+func TestTheFakeDoesNotTakeUpTheRealKey(t *testing.T) {
+	t.Parallel()
+	fake := start(t, []string{"ASLEEP_API_KEY=real"}, "asleep", "fake", "--addr", "127.0.0.1:0")
+	if got := get(t, fake.line(t)+"/ai/v1/users/user-0001", "another"); got != http.StatusOK {
+		t.Errorf("any other key: %d", got)
+	}
+	fake = start(t, []string{"ASLEEP_FAKE_API_KEY=its-own"}, "asleep", "fake", "--addr", "127.0.0.1:0")
+	if got := get(t, fake.line(t)+"/ai/v1/users/user-0001", "another"); got != http.StatusUnauthorized {
+		t.Errorf("its own key is in the environment, and another one: %d", got)
+	}
+}
+
+func TestTheFakeHoldsItsRate(t *testing.T) {
+	t.Parallel()
+	fake := start(t, nil, "asleep", "fake", "--addr", "127.0.0.1:0", "--rate", "0.001")
+	url := fake.line(t) + "/ai/v1/users/user-0001"
+	if first, second := get(t, url, "k"), get(t, url, "k"); first != http.StatusOK || second != http.StatusForbidden {
+		t.Errorf("answered %d and %d, want 200 and 403", first, second)
+	}
+}
+
+func TestASeedMakesOtherNights(t *testing.T) {
+	t.Parallel()
+	nights := map[string]bool{}
+	for _, seed := range []string{"1", "2", "1"} {
+		fake := start(t, nil, "asleep", "fake", "--addr", "127.0.0.1:0", "--seed", seed)
+		stats := start(t, []string{"ASLEEP_API_KEY=k"}, "asleep", "stats", "--user", "user-0001", "--days", "20",
+			"-o", "ndjson", "--base-url", fake.line(t))
+		nights[stats.line(t)] = true
+	}
+	if len(nights) != 2 {
+		t.Errorf("two seeds made %d sets of nights", len(nights))
+	}
+}
+
 func TestFaultsOfTheFakeAreAtWork(t *testing.T) {
 	t.Parallel()
 	fake := start(t, nil, "asleep", "fake", "--addr", "127.0.0.1:0", "--fail", "0.5", "--rate", "1000000")
@@ -153,10 +189,12 @@ func TestACallIsInterrupted(t *testing.T) {
 // awaitConnection waits until the fake at url has met a request.
 func awaitConnection(t *testing.T, url string) {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for range tick.C {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/_fake/stats", nil)
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/_fake/stats", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -182,14 +220,14 @@ func stubborn() {
 	defer stop()
 	_, _ = os.Stdout.WriteString("ready\n")
 	<-ctx.Done()
-	_, _ = os.Stdout.WriteString("stopping\n")
-	select {}
+	_, _ = fmt.Fprintln(os.Stdout, context.Cause(ctx))
+	<-time.NewTimer(time.Minute).C // should its test be killed
 }
 
 func TestTheSecondSignalEndsAtOnce(t *testing.T) {
 	t.Parallel()
 	p := start(t, nil, "stubborn")
-	for _, said := range []string{"ready", "stopping"} {
+	for _, said := range []string{"ready", "interrupted"} {
 		if got := p.line(t); got != said {
 			t.Fatalf("it said %q, want %q", got, said)
 		}
@@ -213,7 +251,7 @@ func TestAnIgnoredSignalStaysIgnored(t *testing.T) {
 	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	if got := p.line(t); got != "stopping" {
+	if got := p.line(t); got != "terminated" {
 		t.Errorf("it said %q", got)
 	}
 	if err := p.Process.Signal(syscall.SIGTERM); err != nil {

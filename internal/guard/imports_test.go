@@ -35,6 +35,7 @@ var rooms = []room{
 	{dir: "internal/api", house: []string{"."}, links: []string{"github.com/oapi-codegen/runtime"}},
 	{dir: "internal/pipenet"},
 	{dir: "internal/transport", links: []string{"github.com/hashicorp/go-retryablehttp", "github.com/sony/gobreaker/v2", "golang.org/x/time/rate"}},
+	{dir: "internal/filelock", links: []string{"github.com/gofrs/flock"}},
 	{dir: "internal/guard"},
 	{dir: "hypnogram", house: []string{"."}},
 	{dir: "cache", house: []string{"."}},
@@ -56,7 +57,7 @@ var rooms = []room{
 	{dir: "server", house: []string{".", "cache/...", "client", "fleet", "hypnogram", "observe/...", "store/...", "webhook"}},
 	{
 		dir:   "internal/cli/...",
-		house: []string{".", "asleeptest", "cache/...", "client", "fleet", "hypnogram", "internal/cli/...", "observe/...", "server", "store/...", "webhook"},
+		house: []string{".", "asleeptest", "cache/...", "client", "fleet", "hypnogram", "internal/cli/...", "internal/filelock", "observe/...", "server", "store/...", "webhook"},
 		links: []string{
 			"github.com/joho/godotenv", "github.com/parquet-go/parquet-go", "github.com/prometheus/client_golang",
 			"github.com/redis/go-redis/v9", "github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/vbauerster/mpb/v8", "golang.org/x/term",
