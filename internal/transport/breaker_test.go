@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -67,9 +68,9 @@ func TestBreakerTripRule(t *testing.T) {
 
 func TestAttemptsUnderWayDoNotMakeAClientBusy(t *testing.T) {
 	t.Parallel()
-	n := 0
+	var n atomic.Int32
 	upstream := func(*http.Request, time.Duration) (*http.Response, error) {
-		if n++; n <= 30 {
+		if n.Add(1) <= 30 {
 			time.Sleep(5 * time.Second)
 		}
 		return reply(503), nil
