@@ -24,7 +24,8 @@ type Client struct {
 }
 
 // New makes a client for an API key. It sends nothing. Without options it calls
-// [DefaultBaseURL] with [DefaultRetry] and [DefaultTimeouts].
+// [DefaultBaseURL] with [DefaultRetry], [DefaultBudget], [DefaultBreaker],
+// [DefaultThrottle], [DefaultBulkhead] and [DefaultTimeouts].
 //
 // All problems of the key and the options are reported at once: the error joins
 // one [*OptionError] for each, and matches [ErrInvalid].

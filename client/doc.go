@@ -12,9 +12,8 @@
 //
 //	call       arguments checked, all problems at once, nothing sent if there is one
 //	           overall deadline
-//	retry      what may be repeated, how often, after which wait
-//	bulkhead   a slot for the request; batches let other calls go first
-//	throttle   its turn: never faster than configured, slower when the service says so
+//	retry      what may be repeated, how often, after which wait, out of which budget
+//	guard      breaker, then a slot of the bulkhead, then a token of the throttle
 //	attempt    key added, one timeout from dial to last byte, the whole body under a limit
 //	decode     status, then envelope, then result; Raw keeps the JSON as it came
 //
@@ -38,11 +37,13 @@
 //	waits             50 ms doubling to 10 s, full jitter        WithRetry
 //	Retry-After       waited out up to 60 s                      WithRetry
 //	rate limits       waited out within the deadline, not counted as attempts
-//	attempt timeout   10 s                                       WithTimeouts, AttemptTimeout
+//	retry budget      100 tokens, +0.1 a success, +1 a second     WithBudget
+//	throttle          10 per second, bursts of 10, adaptive      WithThrottle
+//	bulkhead          16 in flight, 2 of them kept from batches  WithBulkhead
+//	breaker           5 failures in a row, open for 60 s         WithBreaker, Patient
+//	attempt timeout   10 s, 5 s to delete                        WithTimeouts, AttemptTimeout
 //	overall timeout   120 s, or the context's end if earlier     WithTimeouts, Timeout
 //	body              8 MiB after decompression                  WithMaxBody
-//	throttle          10 requests a second, burst of 10          WithThrottle
-//	bulkhead          16 requests under way, 2 kept from batches WithBulkhead
 //	connections       HTTP/2, 20 idle a host, no limit           WithPool, WithHTTPClient
 //	proxy             HTTPS_PROXY and NO_PROXY                   WithHTTPClient
 //	timezone          none sent: the service uses UTC            WithTimezone, InTimezone
@@ -69,10 +70,11 @@
 //	upstream slow    ErrAttemptTimeout after the last attempt's timeout, ErrOverallTimeout after
 //	                 the call's; both match ErrTimeout, the caller's own deadline does not
 //	upstream down    ErrUnavailable, with the last answer or the last network error
+//	                 ErrCircuitOpen at once when it has been down for a while
+//	our own limits   ErrThrottled, ErrBulkheadFull, ErrBudgetExhausted: with LayerLocal nothing
+//	                 was sent
 //	rate limit       waited out. ErrRateLimited at once, with RetryAfter, if the wait asked for is
 //	                 over the cap or past the deadline. The service says it with 403 or 429
-//	local refusal    ErrThrottled, ErrBulkheadFull: the client itself held the request back beyond
-//	                 its deadline, or its queue is full. Nothing was sent
 //	quota, plan      ErrQuotaExceeded, ErrPlanExpired: also 403, never repeated
 //	key refused      ErrUnauthorized, ErrForbidden
 //	user id refused  ErrUserIDInvalid: a 401 as well, which says nothing about the key

@@ -15,9 +15,15 @@ import (
 	"github.com/asleep-sdk/asleep/internal/transport"
 )
 
+// subject is a client in a bubble.
+type subject struct {
+	*testing.T
+	client *client.Client
+}
+
 // guarded runs test in a bubble with a client of the defaults (and jitter at one
 // half), whose service answers with status() at no cost.
-func guarded(t *testing.T, status func() int, test func(t *testing.T, c *client.Client), opts ...client.Option) {
+func guarded(t *testing.T, status func() int, test func(*subject), opts ...client.Option) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		wire := transport.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
@@ -31,7 +37,7 @@ func guarded(t *testing.T, status func() int, test func(t *testing.T, c *client.
 		if err != nil {
 			t.Fatal(err)
 		}
-		test(t, c)
+		test(&subject{T: t, client: c})
 	})
 }
 
@@ -39,7 +45,8 @@ func always(status int) func() int { return func() int { return status } }
 
 func TestAClientIsGuardedByDefault(t *testing.T) {
 	t.Parallel()
-	guarded(t, always(200), func(t *testing.T, c *client.Client) {
+	guarded(t, always(200), func(s *subject) {
+		t, c := s.T, s.client
 		start := time.Now()
 		for range 21 {
 			if _, err := c.User(t.Context(), user); err != nil {
@@ -49,10 +56,10 @@ func TestAClientIsGuardedByDefault(t *testing.T) {
 		if took := time.Since(start); took != 1100*time.Millisecond {
 			t.Errorf("21 calls took %v, want 10 at once and 10 per second", took)
 		}
-		s := c.Stats()
-		if len(s.Breakers) != 1 || s.Breakers[0].State != "closed" || s.Breakers[0].Calls != 21 || s.Bulkhead.Limit != 16 ||
-			s.Throttle.Ceiling != 10 || s.Throttle.Accepted != 21 || s.Budget.Tokens != 100 || s.InFlight != 0 {
-			t.Errorf("%+v", s)
+		stats := c.Stats()
+		if len(stats.Breakers) != 1 || stats.Breakers[0].State != "closed" || stats.Breakers[0].Calls != 21 || stats.Bulkhead.Limit != 16 ||
+			stats.Throttle.Ceiling != 10 || stats.Throttle.Accepted != 21 || stats.Budget.Tokens != 100 || stats.InFlight != 0 {
+			t.Errorf("%+v", stats)
 		}
 	})
 }
@@ -66,10 +73,12 @@ func TestAnOpenBreakerIsALocalRefusalThatSaysUntilWhen(t *testing.T) {
 		}
 		return 200
 	}
-	guarded(t, status, func(t *testing.T, c *client.Client) {
-		_, _ = c.User(t.Context(), user)
-		_, err := c.User(t.Context(), user) // opens with the fifth attempt
-		_, err = c.User(t.Context(), user)
+	guarded(t, status, func(s *subject) {
+		t, c := s.T, s.client
+		for range 2 { // opens with the fifth attempt
+			_, _ = c.User(t.Context(), user)
+		}
+		_, err := c.User(t.Context(), user)
 		e, ok := errors.AsType[*client.Error](err)
 		refusal, open := errors.AsType[*client.CircuitOpenError](err)
 		if !ok || !open || !errors.Is(err, client.ErrCircuitOpen) || e.Layer != client.LayerLocal || e.Attempts != 0 ||
@@ -91,7 +100,8 @@ func TestAnOpenBreakerIsALocalRefusalThatSaysUntilWhen(t *testing.T) {
 
 func TestTheModeOfTheBreakerCanBeSwitched(t *testing.T) {
 	t.Parallel()
-	guarded(t, always(200), func(t *testing.T, c *client.Client) {
+	guarded(t, always(200), func(s *subject) {
+		t, c := s.T, s.client
 		if err := c.SetBreakerMode(client.BreakerForcedOpen); err != nil {
 			t.Fatal(err)
 		}
@@ -112,7 +122,8 @@ func TestTheModeOfTheBreakerCanBeSwitched(t *testing.T) {
 
 func TestAnEmptyBudgetIsInTheErrorBesideTheRealAnswer(t *testing.T) {
 	t.Parallel()
-	guarded(t, always(503), func(t *testing.T, c *client.Client) {
+	guarded(t, always(503), func(s *subject) {
+		t, c := s.T, s.client
 		_, err := c.User(t.Context(), user)
 		e, ok := errors.AsType[*client.Error](err)
 		if !ok || e.StatusCode != 503 || e.Attempts != 2 || !errors.Is(err, client.ErrUnavailable) || !errors.Is(err, client.ErrBudgetExhausted) {
@@ -123,7 +134,8 @@ func TestAnEmptyBudgetIsInTheErrorBesideTheRealAnswer(t *testing.T) {
 
 func TestATokenPastTheDeadlineIsRefusedAtOnce(t *testing.T) {
 	t.Parallel()
-	guarded(t, always(200), func(t *testing.T, c *client.Client) {
+	guarded(t, always(200), func(s *subject) {
+		t, c := s.T, s.client
 		if _, err := c.User(t.Context(), user); err != nil {
 			t.Fatal(err)
 		}
@@ -147,7 +159,8 @@ func TestMiddlewareRunsPerCallAndPerAttemptAndNeverSeesTheKey(t *testing.T) {
 	}
 	statuses := []int{503, 200}
 	status := func() int { s := statuses[0]; statuses = statuses[1:]; return s }
-	guarded(t, status, func(t *testing.T, c *client.Client) {
+	guarded(t, status, func(s *subject) {
+		t, c := s.T, s.client
 		if _, err := c.User(t.Context(), user); err != nil {
 			t.Fatal(err)
 		}
@@ -181,7 +194,8 @@ func TestHooksAndLogHearOfCallsAndTellNoSecret(t *testing.T) {
 	statuses := []int{503, 200}
 	status := func() int { s := statuses[0]; statuses = statuses[1:]; return s }
 	logger := slog.New(slog.NewJSONHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	guarded(t, status, func(t *testing.T, c *client.Client) {
+	guarded(t, status, func(s *subject) {
+		t, c := s.T, s.client
 		if _, err := c.User(client.ContextWithRequestID(t.Context(), "req-1"), user); err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-package bench //nolint:bodyclose // a body is closed where the answer ends up: in httpCaller.Get, or in the pipeline
+package bench
 
 import (
 	"context"
@@ -20,6 +20,8 @@ import (
 // within 10 s, closed by 3 successes), a rate limiter, a bulkhead. The retry
 // policy gives up at the refusals of the other policies, and returns the last
 // answer.
+//
+//nolint:bodyclose // httpCaller.Get closes the body of the answer
 func newFailsafe(s Setup) (Caller, error) {
 	s = s.withDefaults()
 	rt, closeIdle := s.wire()

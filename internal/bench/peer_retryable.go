@@ -1,4 +1,4 @@
-package bench //nolint:bodyclose // a body is closed where the answer ends up: in httpCaller.Get, or in the pipeline
+package bench
 
 import (
 	"context"
@@ -35,6 +35,8 @@ func newBare(s Setup) (Caller, error) {
 // off, RetryMax and the waits set, Client.Do. PassthroughErrorHandler returns the
 // last answer rather than an error, as its documentation advises for callers that
 // look at the status.
+//
+//nolint:bodyclose // httpCaller.Get closes the body of the answer
 func newRetryable(s Setup) (Caller, error) {
 	s = s.withDefaults()
 	rt, closeIdle := s.wire()
@@ -83,6 +85,7 @@ func newStackDefault(s Setup) (Caller, error) {
 	return stack(s, gobreaker.Settings{Timeout: s.Probe})
 }
 
+//nolint:bodyclose // httpCaller.Get closes the body of the answer
 func stack(s Setup, settings gobreaker.Settings) (Caller, error) {
 	s = s.withDefaults()
 	rt, closeIdle := s.wire()

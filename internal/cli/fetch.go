@@ -134,8 +134,13 @@ func (o *fetchOptions) client() *client.Client {
 	if o.rate > 0 {
 		throttle = client.Throttle{Rate: o.rate}
 	}
+	// The batch itself stops asking a service that is out and probes it with one
+	// call at a time, sooner than a breaker would: the breaker only counts.
+	breaker := client.DefaultBreaker()
+	breaker.Mode = client.BreakerMetricsOnly
 	return o.app.client(
 		client.WithTimezone(o.period.timezone),
+		client.WithBreaker(breaker),
 		client.WithPool(client.Pool{MaxConnections: connections}),
 		client.WithThrottle(throttle),
 		// Nobody else calls through this client: nothing is kept from the batch.

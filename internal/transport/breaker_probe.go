@@ -11,7 +11,6 @@ type probe struct {
 	epoch uint64
 	ends  time.Time
 	used  bool // the attempt was admitted
-	lost  bool // the lease ran out
 }
 
 // leased returns how long the present probe still holds its place, 0 if it is
@@ -24,7 +23,6 @@ func (b *Breaker) leased(now time.Time) time.Duration {
 	if left := p.ends.Sub(now); left > 0 {
 		return left
 	}
-	p.lost = true
 	b.probe = nil
 	p.done(errExcluded) // gobreaker, too, has room for the next
 	return 0
@@ -36,7 +34,7 @@ func (b *Breaker) finish(p *probe, verdict error) {
 	if b.probe == p {
 		b.probe = nil
 	}
-	if p.epoch != b.epoch || p.lost && verdict == errExcluded { //nolint:errorlint // our own, never wrapped
+	if p.epoch != b.epoch {
 		return
 	}
 	p.done(verdict)

@@ -164,6 +164,31 @@ func TestAProbeThatWaitsForATokenInVainFreesItsPlace(t *testing.T) {
 	})
 }
 
+func TestAProbeThatLostItsPlaceBeforeItWasSentIsNotSent(t *testing.T) {
+	t.Parallel()
+	inLab(t, downUntil(time.Second), func(c *transport.Config) {
+		breakers(t, func(b *transport.BreakerConfig) { b.ProbeLease = 5 * time.Second })(c)
+		var err error
+		if c.Throttle, err = transport.NewThrottle(transport.ThrottleConfig{Rate: 1. / 70, Burst: 5, Floor: 1. / 70}); err != nil {
+			t.Fatal(err)
+		}
+	}, func(l *lab) {
+		for range 5 {
+			l.get(once)
+		}
+		l.until(time.Minute)
+		var wg sync.WaitGroup
+		wg.Go(func() { // has its token at 70 s, when the place is the other's
+			if res := l.get(); !errors.Is(res.err, transport.ErrCircuitOpen) || res.took.Round(ms) != 10*time.Second {
+				t.Errorf("%d %v after %v", res.status, res.err, res.took)
+			}
+		})
+		l.until(66 * time.Second)
+		l.wantNotRefused(l.get())
+		wg.Wait()
+	})
+}
+
 // The waits between probes: 250 ms, and a twelfth of the outage once that is more.
 func TestShortProbesBackOffWithTheOutage(t *testing.T) {
 	t.Parallel()

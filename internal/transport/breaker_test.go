@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -63,6 +64,28 @@ func TestBreakerTripRule(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestAttemptsUnderWayDoNotMakeAClientBusy(t *testing.T) {
+	t.Parallel()
+	var n atomic.Int32
+	upstream := func(*http.Request, time.Duration) (*http.Response, error) {
+		if n.Add(1) <= 30 {
+			time.Sleep(5 * time.Second)
+		}
+		return reply(503), nil
+	}
+	inLab(t, upstream, breakers(t, nil), func(l *lab) {
+		for range 30 {
+			go l.get(once)
+		}
+		synctest.Wait()
+		for range 5 {
+			l.get(once)
+		}
+		l.wantState(open)
+		time.Sleep(time.Minute)
+	})
 }
 
 func TestOpenBreakerRefusesThenProbesThenCloses(t *testing.T) {

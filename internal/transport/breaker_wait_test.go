@@ -37,10 +37,19 @@ func TestAPatientCallWhoseDeadlineComesFirstIsRefusedAtOnce(t *testing.T) {
 		if res := l.do(ctx, patient); !errors.Is(res.err, transport.ErrCircuitOpen) || res.took != 0 {
 			t.Errorf("%v after %v", res.err, res.took)
 		}
-		// Those who wait are told when a failed probe puts the next too far off.
+		// Those who wait are told when a failed probe puts the next too far off, also
+		// behind one who can wait for it. (The first of the two is the probe.)
+		forGood, stop := context.WithCancel(l.t.Context())
 		var wg sync.WaitGroup
+		defer wg.Wait()
+		defer stop()
+		for range 2 {
+			wg.Go(func() { l.do(forGood, patient) })
+			synctest.Wait()
+		}
+		var others sync.WaitGroup
 		for range 3 {
-			wg.Go(func() {
+			others.Go(func() {
 				ctx, cancel := context.WithTimeout(l.t.Context(), 90*time.Second)
 				defer cancel()
 				if res := l.do(ctx, patient, func(c *transport.Call) { c.Limits.Attempts = 2 }); l.since() > time.Minute+100*ms || res.err == nil {
@@ -48,9 +57,10 @@ func TestAPatientCallWhoseDeadlineComesFirstIsRefusedAtOnce(t *testing.T) {
 				}
 			})
 		}
-		wg.Wait()
-		if n := l.breaker().Waiting; n != 0 {
-			t.Errorf("%d are still in line", n)
+		others.Wait()
+		time.Sleep(time.Second)
+		if n := l.breaker().Waiting; n != 2 {
+			t.Errorf("%d are still in line, want the two who can wait", n)
 		}
 	})
 }

@@ -95,6 +95,16 @@ func TestAnEmptyBudgetKeepsTheRealAnswerOrError(t *testing.T) {
 	}
 }
 
+func TestRateLimitsAreWaitedOutOnAnEmptyBudget(t *testing.T) {
+	t.Parallel()
+	inLab(t, script(503, 503, 429, 429, 200), budget(t, transport.BudgetConfig{Tokens: 1}), func(l *lab) {
+		l.get(func(c *transport.Call) { c.Limits.Attempts = 2 })
+		if res := l.get(); res.status != 200 || res.Attempts != 3 {
+			t.Errorf("%d %v after %d attempts", res.status, res.err, res.Attempts)
+		}
+	})
+}
+
 func TestTheBudgetRefillsByTime(t *testing.T) {
 	t.Parallel()
 	inLab(t, always(503), budget(t, transport.BudgetConfig{Tokens: 3, PerSecond: 1}), func(l *lab) {

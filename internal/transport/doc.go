@@ -7,10 +7,16 @@
 // A call is what the client asks for; an attempt is one request on the wire. A
 // call owns its attempts and the waits between them:
 //
-//	Doer.Do        one call: retry rules, waits on the call's own context
-//	  Inner…       policies around each attempt, outermost first
-//	    attempt    key, user agent, request id, one timeout, whole body, verdict
-//	      Base     the pool of connections ([NewPool])
+//	Doer.Do              one call; [Hooks] frame it
+//	  Outer…             policies around each call
+//	    retry            retry rules, waits on the call's own context, [Budget]
+//	      pre-check      an open [Breaker] costs neither slot nor token; patient calls wait
+//	        [Bulkhead]   a slot
+//	          [Throttle] a token, last, as it has to be used at once
+//	            breaker  counts the attempt
+//	              Inner… policies around each attempt that is sent
+//	                attempt  key, user agent, request id, one timeout, whole body, verdict
+//	                  Base   the pool of connections ([NewPool])
 //
 // Every attempt ends in an [Outcome]: what the answer means, not merely its
 // status. A [Policy] between retry and attempt sees exactly one attempt and asks
@@ -41,6 +47,26 @@
 // even if its body is over-long or breaks off: what was read is kept and
 // [Outcome].Cut is set. Only a 403 needs its text, so a broken one is a failed
 // attempt.
+//
+// # Refusals
+//
+// What is taken for an attempt (slot, token, the place of a probe) is given back
+// whatever happens to it: an answer, a cancelled context, a panic, runtime.Goexit. A
+// refusal is typed, comes before anything is sent, ends the call, and keeps what
+// the upstream said last in [Result].Answer:
+//
+//	ErrCircuitOpen      the upstream is considered down ([CircuitOpenError].Until)
+//	ErrBulkheadFull     too many wait for a slot
+//	ErrThrottled        the token lies past the deadline
+//	ErrBudgetExhausted  too many retries fail: what the upstream said is returned, not repeated
+//
+// The breaker counts 408, most of 5xx, lost connections, truncated bodies and
+// attempt timeouts as failures, any other answer as success, and what the caller
+// cancelled not at all. The budget pays for retries and gets its token back from
+// those that succeed; rate-limit answers cost nothing.
+//
+// Conditional requests (ETag, Last-Modified) are not made: the contract documents no
+// validators, and a 304 would need a memory of bodies, which is a cache's.
 //
 // # How it fails
 //

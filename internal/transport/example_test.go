@@ -78,3 +78,30 @@ func ExamplePolicy() {
 	// Output:
 	// circuit open after 1 attempt: refused
 }
+
+// An upstream that is down is left alone after five failures in a row.
+func ExampleBreakers() {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }))
+	defer server.Close()
+	base, _ := url.Parse(server.URL)
+	breakers, err := transport.NewBreakers(transport.DefaultBreaker())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	doer := transport.New(transport.Config{BaseURL: base, Breakers: breakers})
+	defer doer.CloseIdleConnections()
+	for range 6 {
+		call := &transport.Call{}
+		req, _ := http.NewRequestWithContext(transport.WithCall(context.Background(), call), http.MethodGet, base.String(), nil)
+		_, err := doer.Do(req)
+		fmt.Println(call.Outcome.Class, errors.Is(err, transport.ErrCircuitOpen), doer.Stats().Breakers[0].State)
+	}
+	// Output:
+	// transient false closed
+	// transient false closed
+	// transient false closed
+	// transient false closed
+	// transient false open
+	// refused true open
+}

@@ -190,7 +190,7 @@ func TestThrottleFindsAnUnknownLimit(t *testing.T) {
 		{"bucket of 1", bucketOf(100, 1), map[float64]goal{far: {1.10, 40, 15}, near: {1.05, 50, 20}, exact: {1.03, 60, 40}}},
 		{"bucket of 5", bucketOf(100, 5), map[float64]goal{far: {1.08, 90, 25}, near: {1.03, 85, 30}, exact: {1.02, 98.05, 80}}},
 		{"bucket of 10", bucketOf(100, 10), map[float64]goal{far: {1.05, 85, 55}, near: {1.03, 98, 60}, exact: {1.01, 98.05, 80}}},
-		{"bucket of 20", bucketOf(100, 20), map[float64]goal{far: {1.05, 95, 70}, near: {1.03, 98, 68}, exact: {1, 98.05, 98.05}}},
+		{"bucket of 20", bucketOf(100, 20), map[float64]goal{far: {1.05, 95, 60}, near: {1.03, 98, 60}, exact: {1, 98.05, 98.05}}},
 		{"bucket of 50", bucketOf(100, 50), map[float64]goal{far: {1.05, 98, 75}, near: {1.02, 98, 80}, exact: {1, 98.05, 98.05}}},
 		{"bucket of 100", bucketOf(100, 100), map[float64]goal{far: {1.05, 98, 85}, near: {1.02, 98, 98}, exact: {1, 98.05, 98.05}}},
 		{"window of 1 s", fixedOf(100, time.Second, 0), map[float64]goal{far: {1.09, 80, 50}, near: {1.05, 80, 45}, exact: {1.02, 92, 50}}},
