@@ -20,6 +20,8 @@ TESTFLAGS  ?=
 RACECOUNT  ?= 5
 BENCH      ?= .
 BENCHCOUNT ?= 1
+BENCHFLAGS ?=
+ROWS       ?=
 FUZZ       ?= .
 FUZZTIME   ?= 5s
 
@@ -76,8 +78,9 @@ verify: generate ## generated code and go.mod files are what they should be
 	  [ -z "$$new" ] || { echo "generated code is not committed: $$new" >&2; exit 1; }
 	$(call each_module,$(MODULES),go mod tidy -diff)
 
-bench: ## run the benchmarks: BENCH=regexp BENCHCOUNT=10
-	$(call each_module,$(PACKAGED),go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(BENCHCOUNT) ./...)
+bench: ## run the benchmarks, then measure against the peers: BENCH=regexp BENCHCOUNT=10; ROWS=regexp for rows of the table alone
+	$(if $(ROWS),,$(call each_module,$(PACKAGED),go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(BENCHCOUNT) ./...))
+	@cd internal/bench && go run ./cmd/calls -rows '$(ROWS)' $(BENCHFLAGS)
 
 fuzz: ## run every fuzz target for FUZZTIME=5s; FUZZ=regexp chooses
 	@grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed 's/:func / /' | sort | \

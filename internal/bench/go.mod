@@ -1,0 +1,26 @@
+module github.com/asleep-sdk/asleep/internal/bench
+
+go 1.26.0
+
+replace github.com/asleep-sdk/asleep => ../..
+
+require (
+	github.com/asleep-sdk/asleep v0.0.0-00010101000000-000000000000
+	github.com/aws/aws-sdk-go-v2 v1.47.6
+	github.com/failsafe-go/failsafe-go v0.9.8
+	github.com/hashicorp/go-retryablehttp v0.7.8
+	github.com/sony/gobreaker/v2 v2.4.0
+	golang.org/x/time v0.16.0
+	resty.dev/v3 v3.0.0-rc.4
+)
+
+require (
+	github.com/apapsch/go-jsonmerge/v2 v2.0.0 // indirect
+	github.com/aws/smithy-go v1.28.8 // indirect
+	github.com/bits-and-blooms/bitset v1.24.4 // indirect
+	github.com/google/uuid v1.6.0 // indirect
+	github.com/hashicorp/go-cleanhttp v0.5.2 // indirect
+	github.com/influxdata/tdigest v0.0.1 // indirect
+	github.com/oapi-codegen/runtime v1.8.0 // indirect
+	golang.org/x/net v0.48.0 // indirect
+)
