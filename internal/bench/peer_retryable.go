@@ -1,4 +1,4 @@
-package bench //nolint:bodyclose // a body is closed where the answer ends up: in httpCaller.Get, or in the pipeline
+package bench
 
 import (
 	"context"
