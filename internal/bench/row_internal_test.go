@@ -134,13 +134,9 @@ func TestMeterTakesRatiosWithinARound(t *testing.T) {
 		calls := 0
 		takes := func(d time.Duration) func() error {
 			return func() error {
-				calls++
-				// The machine is ten times slower in every third round.
-				if calls/30%3 == 0 {
-					d := 10 * d
-					return pause(t.Context(), d)
-				}
-				return pause(t.Context(), d)
+				defer func() { calls++ }()
+				// The machine grows slower with each round.
+				return pause(t.Context(), d*time.Duration(1+calls/30))
 			}
 		}
 		costs, err := meter{rounds: 9, slice: 10}.measure([]func() error{
@@ -154,8 +150,8 @@ func TestMeterTakesRatiosWithinARound(t *testing.T) {
 				t.Errorf("ratio %v, want %v", costs[i].Ratio, want)
 			}
 		}
-		if costs[0].Time != time.Millisecond {
-			t.Errorf("median time %v, want 1ms", costs[0].Time)
+		if want := 6 * time.Millisecond; costs[0].Time != want { // that of the fifth of nine rounds
+			t.Errorf("median time %v, want %v", costs[0].Time, want)
 		}
 	})
 }
