@@ -27,7 +27,7 @@ import (
 
 const (
 	users    = 200
-	sessions = 10 // of each user
+	sessions = 7 // of each user
 )
 
 func main() {
