@@ -20,8 +20,6 @@ import (
 // within 10 s, closed by 3 successes), a rate limiter, a bulkhead. The retry
 // policy gives up at the refusals of the other policies, and returns the last
 // answer.
-//
-//nolint:bodyclose // httpCaller.Get closes the body of the answer
 func newFailsafe(s Setup) (Caller, error) {
 	s = s.withDefaults()
 	rt, closeIdle := s.wire()

@@ -35,8 +35,6 @@ func newBare(s Setup) (Caller, error) {
 // off, RetryMax and the waits set, Client.Do. PassthroughErrorHandler returns the
 // last answer rather than an error, as its documentation advises for callers that
 // look at the status.
-//
-//nolint:bodyclose // httpCaller.Get closes the body of the answer
 func newRetryable(s Setup) (Caller, error) {
 	s = s.withDefaults()
 	rt, closeIdle := s.wire()
@@ -85,7 +83,6 @@ func newStackDefault(s Setup) (Caller, error) {
 	return stack(s, gobreaker.Settings{Timeout: s.Probe})
 }
 
-//nolint:bodyclose // httpCaller.Get closes the body of the answer
 func stack(s Setup, settings gobreaker.Settings) (Caller, error) {
 	s = s.withDefaults()
 	rt, closeIdle := s.wire()

@@ -56,7 +56,6 @@ func policies(cfg *transport.Config, s Setup) error {
 	return errors.Join(problems[:]...)
 }
 
-//nolint:bodyclose // the answer of a pipeline is in memory
 func (c *pipelineCaller) Get(ctx context.Context, path string) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
