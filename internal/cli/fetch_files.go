@@ -38,7 +38,30 @@ func (o *fetchOptions) files() fetchFiles {
 		o.app.problem(o.app.origin("checkpoint").label, "%s is no file that could be replaced: name another", f.checkpoint)
 	}
 	o.noteSame(f)
+	o.noteUnwritable("out", f.out)
+	o.noteUnwritable("error-file", o.errorFile)
+	o.noteUnwritable("checkpoint", o.checkpoint)
 	return f
+}
+
+// noteUnwritable tells what can be told of a path without opening it, so that it is
+// said together with everything else.
+func (o *fetchOptions) noteUnwritable(flag, path string) {
+	if path == "" {
+		return
+	}
+	label := o.app.origin(flag).label
+	if isDirectory(path) {
+		o.app.problem(label, "%s is a directory: name a file", path)
+	}
+	if dir := filepath.Dir(path); !isDirectory(dir) {
+		o.app.problem(label, "%s cannot be written: the directory %s does not exist: make it, or name another file", path, dir)
+	}
+}
+
+func isDirectory(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 // plain reports whether a path is a regular file, or nothing yet.
