@@ -72,7 +72,7 @@ func appendSeries[T ~int8](b []byte, series []T) []byte {
 
 func readSeries[T ~int8](b []byte, into *[]T) ([]byte, error) {
 	n, size := binary.Uvarint(b)
-	if size <= 0 || n > uint64(len(b)-size)+1 {
+	if size <= 0 || n > uint64(len(b)-size)+1 { //nolint:gosec // size is at most len(b)
 		return nil, fmt.Errorf("%w: epochs are cut off", ErrCorrupt)
 	}
 	b = b[size:]
@@ -81,7 +81,7 @@ func readSeries[T ~int8](b []byte, into *[]T) ([]byte, error) {
 	}
 	series := make([]T, n-1)
 	for i := range series {
-		series[i] = T(b[i]) //nolint:gosec // a byte and an int8 are the same bits here
+		series[i] = T(b[i])
 	}
 	*into = series
 	return b[n-1:], nil

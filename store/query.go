@@ -106,7 +106,7 @@ func (c Cursor) String() string {
 	if c.IsZero() {
 		return ""
 	}
-	b := binary.BigEndian.AppendUint64(nil, uint64(c.Start.UnixMilli())) //nolint:gosec // read back the same way
+	b := binary.BigEndian.AppendUint64(nil, uint64(c.Start.UnixMilli()))
 	return base64.RawURLEncoding.EncodeToString(append(b, c.ID...))
 }
 
@@ -120,7 +120,7 @@ func ParseCursor(text string) (Cursor, error) {
 		return Cursor{}, invalid("cursor %.40q is not one that this program gave out", text)
 	}
 	c := Cursor{Start: time.UnixMilli(int64(binary.BigEndian.Uint64(b))).UTC(), ID: string(b[8:])} //nolint:gosec // see String
-	if c.Start.Year() < 1 || c.Start.Year() > 9999 || checkID("session id", c.ID) != nil {
+	if c.Start.Year() < 1 || c.Start.Year() > 9999 || CheckID("session id", c.ID) != nil {
 		return Cursor{}, invalid("cursor %.40q is not one that this program gave out", text)
 	}
 	return c, nil
@@ -159,7 +159,7 @@ func All(ctx context.Context, s Sessions, q Query) iter.Seq2[Session, error] {
 
 // Recent returns the newest sessions of a user, at most limit of them.
 func Recent(ctx context.Context, s Sessions, user string, limit int) ([]Session, error) {
-	if err := checkID("user id", user); err != nil {
+	if err := CheckID("user id", user); err != nil {
 		return nil, err
 	}
 	return s.List(ctx, Query{UserID: user, Limit: limit})
@@ -167,7 +167,7 @@ func Recent(ctx context.Context, s Sessions, user string, limit int) ([]Session,
 
 // Between iterates over a user's sessions that began in [from, to), newest first.
 func Between(ctx context.Context, s Sessions, user string, from, to time.Time) iter.Seq2[Session, error] {
-	if err := checkID("user id", user); err != nil {
+	if err := CheckID("user id", user); err != nil {
 		return func(yield func(Session, error) bool) { yield(Session{}, err) }
 	}
 	return All(ctx, s, Query{UserID: user, From: from, To: to})

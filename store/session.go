@@ -168,10 +168,10 @@ func (s Session) Origin() time.Time {
 // UTC. Backends call it first thing. The error matches [ErrInvalid] and names the
 // member.
 func (s Session) Normalize() (Session, error) {
-	if err := checkID("session id", s.ID); err != nil {
+	if err := CheckID("session id", s.ID); err != nil {
 		return Session{}, err
 	}
-	if err := checkID("user id", s.UserID); err != nil {
+	if err := CheckID("user id", s.UserID); err != nil {
 		return Session{}, err
 	}
 	if err := checkText("state", string(s.State)); err != nil {
@@ -208,7 +208,10 @@ func Milli(t time.Time) time.Time {
 // What an id or a short text may measure, in bytes.
 const maxID = 512
 
-func checkID(what, id string) error {
+// CheckID refuses an id that one backend or another cannot keep: an empty one, one
+// of more than 512 bytes, or one that is not UTF-8 or has a zero byte in it. What
+// is how the error, which matches [ErrInvalid], calls it.
+func CheckID(what, id string) error {
 	if id == "" {
 		return invalid("%s is empty", what)
 	}

@@ -36,7 +36,7 @@ type StatsQuery struct {
 
 // Normalize checks and rounds as [Query.Normalize] does.
 func (q StatsQuery) Normalize() (StatsQuery, error) {
-	if err := checkID("user id", q.UserID); err != nil {
+	if err := CheckID("user id", q.UserID); err != nil {
 		return StatsQuery{}, err
 	}
 	if q.Period > PeriodHourly {

@@ -24,10 +24,10 @@ type Window struct {
 // Normalize checks the window and rounds its instant. Backends call it first
 // thing. The error matches [ErrInvalid].
 func (w Window) Normalize() (Window, error) {
-	if err := checkID("session id", w.SessionID); err != nil {
+	if err := CheckID("session id", w.SessionID); err != nil {
 		return Window{}, err
 	}
-	if err := checkID("user id", w.UserID); err != nil {
+	if err := CheckID("user id", w.UserID); err != nil {
 		return Window{}, err
 	}
 	if w.Seq < 0 || w.Seq > maxSeq {
