@@ -221,7 +221,8 @@ type Inbox interface {
 
 	// Claim hands out events that are due, at most limit, those that are due
 	// first coming first, for the length of the lease. It returns at once, with
-	// none when there is none.
+	// none when there is none. Events whose body cannot be decrypted stay leased
+	// and out of the way; only when there is no other the error is [ErrSealed].
 	Claim(ctx context.Context, limit int, lease time.Duration) ([]Claim, error)
 
 	// Extend lengthens leases to last from now on, and returns the tokens that
