@@ -12,11 +12,11 @@ import (
 
 func key(b byte) []byte { return bytes.Repeat([]byte{b}, seal.KeySize) }
 
-func ring(t testing.TB, keys ...[]byte) *seal.Keyring {
-	t.Helper()
+func ring(tb testing.TB, keys ...[]byte) *seal.Keyring {
+	tb.Helper()
 	r, err := seal.New(keys...)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return r
 }

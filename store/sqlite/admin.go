@@ -164,7 +164,7 @@ SELECT coalesce(sum(due_ms <= ?1), 0), coalesce(sum(due_ms > ?1 AND state = 1), 
 FROM inbox INDEXED BY inbox_due WHERE state < 3`
 
 func (i *inbox) Depth(ctx context.Context) (d store.Depth, err error) {
-	st, err := i.db.query(ctx, countEvents)
+	st, err := i.db.query(ctx, countEvents) //nolint:sqlclosecheck // kept for the next call
 	if err != nil {
 		return d, err
 	}

@@ -21,7 +21,7 @@ func own(path string) (*ownership, error) {
 	if err != nil {
 		return nil, classify(err)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil { //nolint:gosec // a descriptor fits an int
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		pid, _ := os.ReadFile(path) //nolint:gosec // as above
 		if errors.Is(err, syscall.EWOULDBLOCK) {
 			err = fmt.Errorf("%w: process %.10s", store.ErrOwned, strings.TrimSpace(string(pid)))

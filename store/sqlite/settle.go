@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/asleep-sdk/asleep/store"
@@ -81,7 +82,7 @@ func (i *inbox) settle(t *tx, s store.Settlement) (held bool, err error) {
 }
 
 func (i *inbox) note(t *tx, id int64, what, reason string) error {
-	sealed, err := i.db.codec.Seal(columnReason, fmt.Sprint(id), blob(reason))
+	sealed, err := i.db.codec.Seal(columnReason, strconv.FormatInt(id, 10), blob(reason))
 	if err != nil {
 		return err
 	}

@@ -54,7 +54,7 @@ func (t *tx) stmt(text string) (*sql.Stmt, error) {
 }
 
 func (t *tx) execContext(ctx context.Context, text string, args ...any) (sql.Result, error) {
-	st, err := t.stmt(text)
+	st, err := t.stmt(text) //nolint:sqlclosecheck // kept for the next call
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func (t *tx) exec(text string, args ...any) (int, error) {
 
 // row reads at most one row; found is false if there is none.
 func (t *tx) row(text string, args []any, into ...any) (found bool, err error) {
-	st, err := t.stmt(text)
+	st, err := t.stmt(text) //nolint:sqlclosecheck // kept for the next call
 	if err != nil {
 		return false, err
 	}
@@ -86,7 +86,7 @@ func (t *tx) row(text string, args []any, into ...any) (found bool, err error) {
 
 // rows reads all rows.
 func (t *tx) rows(text string, args []any, scan func(*sql.Rows) error) error {
-	st, err := t.stmt(text)
+	st, err := t.stmt(text) //nolint:sqlclosecheck // kept for the next call
 	if err != nil {
 		return err
 	}
