@@ -14,8 +14,8 @@ const DedupeWindow = 7 * 24 * time.Hour
 
 // Event is one webhook delivery.
 type Event struct {
-	// Key tells duplicates: two events with the same Key are the same, or two
-	// revisions of it when their bodies differ.
+	// Key tells duplicates among the events of one user and session: two with the
+	// same Key are the same, or two revisions of it when their bodies differ.
 	Key string
 
 	Kind      asleep.WebhookEvent // may be one that this program does not know

@@ -59,11 +59,11 @@ type Sessions interface {
 	// Partial assembles the windows of a session, or returns [ErrNotFound].
 	Partial(ctx context.Context, sessionID string) (Partial, error)
 
-	// Delete removes one session and its windows and events, and refuses
-	// news of it that was observed until then; found is false if nothing was
-	// stored, in which case the tombstone is set all the same. A tombstone never
-	// moves back.
-	Delete(ctx context.Context, id string, until time.Time) (found bool, err error)
+	// Delete removes one session of a user and its windows and events, and
+	// refuses news of it that was observed or had begun until then; found is
+	// false if nothing was stored, in which case the tombstone is set all the
+	// same. A session of another user stays. A tombstone never moves back.
+	Delete(ctx context.Context, user, id string, until time.Time) (found bool, err error)
 
 	// EraseUser removes everything about a user: sessions, windows, events with
 	// their bodies and history, and makes the bytes unreadable where the backend

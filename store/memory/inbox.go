@@ -48,7 +48,7 @@ func (i *inbox) put(e store.Event) store.Receipt {
 	}
 	revision := 1
 	for _, old := range i.entries {
-		if old.Key != e.Key {
+		if old.Key != e.Key || old.UserID != e.UserID || old.SessionID != e.SessionID {
 			continue
 		}
 		if old.body == e.Body {

@@ -88,7 +88,7 @@ func (s *Store) lock(ctx context.Context) (unlock func(), err error) {
 // erased reports whether a tombstone covers something of a user and a session
 // that dates from at.
 func (s *Store) erased(user, session string, at time.Time) bool {
-	for _, t := range []store.Tombstone{store.UserTombstone(user), store.SessionTombstone(session)} {
+	for _, t := range []store.Tombstone{store.UserTombstone(user), store.SessionTombstone(user, session)} {
 		if until, ok := s.tombstones[t]; ok && !at.After(until) {
 			return true
 		}

@@ -3,6 +3,7 @@ package memory
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -160,10 +161,8 @@ func (s *sessions) putWindow(w store.Window) store.Outcome {
 		}
 	}
 	night := s.windows[w.SessionID]
-	for _, other := range night {
-		if other.UserID != w.UserID {
-			return store.Foreign
-		}
+	if len(night) > 0 && owner(night) != w.UserID {
+		return store.Foreign
 	}
 	old, ok := night[w.Seq]
 	if ok && !w.Observed.After(old.Observed) {
@@ -179,6 +178,15 @@ func (s *sessions) putWindow(w store.Window) store.Outcome {
 		return store.Updated
 	}
 	return store.Created
+}
+
+// owner is the user of a night's windows, which are one user's; "" if there are
+// none.
+func owner(night map[int]store.Window) string {
+	for _, w := range night {
+		return w.UserID
+	}
+	return ""
 }
 
 func (s *sessions) Partial(ctx context.Context, id string) (store.Partial, error) {
@@ -198,8 +206,8 @@ func (s *sessions) Partial(ctx context.Context, id string) (store.Partial, error
 	return store.Assemble(list), nil
 }
 
-func (s *sessions) Delete(ctx context.Context, id string, until time.Time) (found bool, err error) {
-	if err := store.CheckID("session id", id); err != nil {
+func (s *sessions) Delete(ctx context.Context, user, id string, until time.Time) (found bool, err error) {
+	if err := errors.Join(store.CheckID("user id", user), store.CheckID("session id", id)); err != nil {
 		return false, err
 	}
 	unlock, err := s.store().lock(ctx)
@@ -207,12 +215,22 @@ func (s *sessions) Delete(ctx context.Context, id string, until time.Time) (foun
 		return false, err
 	}
 	defer unlock()
-	s.store().bury(store.SessionTombstone(id), until)
-	_, found = s.sessions[id]
-	found = found || len(s.windows[id]) > 0
-	delete(s.sessions, id)
-	delete(s.windows, id)
-	return s.store().dropEntries(func(e *entry) bool { return e.SessionID == id }) > 0 || found, nil
+	s.store().bury(store.SessionTombstone(user, id), until)
+	if v, ok := s.sessions[id]; ok && v.UserID == user {
+		delete(s.sessions, id)
+		found = true
+	}
+	if owner(s.windows[id]) == user {
+		delete(s.windows, id)
+		found = true
+	}
+	// Events that name no user are the session's, unless it is another user's.
+	_, other := s.sessions[id]
+	other = other || len(s.windows[id]) > 0
+	n := s.store().dropEntries(func(e *entry) bool {
+		return e.SessionID == id && (e.UserID == user || e.UserID == "" && !other)
+	})
+	return found || n > 0, nil
 }
 
 func (s *sessions) EraseUser(ctx context.Context, user string, until time.Time) (e store.Erasure, err error) {
@@ -234,16 +252,13 @@ func (s *sessions) EraseUser(ctx context.Context, user string, until time.Time) 
 		}
 	}
 	for id, night := range s.windows {
-		for _, w := range night {
-			if w.UserID == user || gone[id] {
-				e.Windows += len(night)
-				gone[id] = true
-				delete(s.windows, id)
-			}
-			break
+		if owner(night) == user || gone[id] {
+			e.Windows += len(night)
+			gone[id] = true
+			delete(s.windows, id)
 		}
 	}
-	e.Events = s.store().dropEntries(func(e *entry) bool { return e.UserID == user || gone[e.SessionID] && e.SessionID != "" })
+	e.Events = s.store().dropEntries(func(e *entry) bool { return e.UserID == user || e.UserID == "" && gone[e.SessionID] })
 	return e, nil
 }
 

@@ -28,7 +28,8 @@ func (i *inbox) List(ctx context.Context, q store.InboxQuery) (list []store.Entr
 		where = append(where, "state = "+strconv.Itoa(int(q.State)))
 	}
 	if q.UserID != "" {
-		where, args = append(where, "user_id <> '' AND user_id = ?"), append(args, q.UserID)
+		first, last := rangeOfUser(q.UserID)
+		where, args = append(where, "dedupe BETWEEN ? AND ? AND user_id = ?"), append(args, first, last, q.UserID)
 	}
 	return i.read(ctx, "SELECT "+entryColumns+" FROM inbox WHERE "+strings.Join(where, " AND ")+" ORDER BY id LIMIT ?", append(args, q.Limit)...)
 }

@@ -2,6 +2,8 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -11,29 +13,20 @@ import (
 const setTombstone = `INSERT INTO tombstones (hash, until_ms) VALUES (?, ?)
 ON CONFLICT (hash) DO UPDATE SET until_ms = max(until_ms, excluded.until_ms)`
 
-// sum runs deletions with the same arguments and adds up their rows.
-func (t *tx) sum(args []any, texts ...string) (total int, err error) {
-	for _, text := range texts {
-		n, err := t.exec(text, args...)
-		if err != nil {
-			return 0, err
-		}
-		total += n
-	}
-	return total, nil
-}
+const (
+	// The range of dedupe finds the events, the ids make sure of them.
+	deleteEvents = "DELETE FROM inbox WHERE dedupe BETWEEN ? AND ? AND user_id = ? AND session_id = ?"
+	eraseEvents  = "DELETE FROM inbox WHERE dedupe BETWEEN ? AND ? AND user_id = ?"
 
-func (s *sessions) Delete(ctx context.Context, id string, until time.Time) (found bool, err error) {
-	if err := store.CheckID("session id", id); err != nil {
+	known = "SELECT EXISTS (SELECT 1 FROM sessions WHERE session_id = ?1) OR EXISTS (SELECT 1 FROM windows WHERE session_id = ?1)"
+)
+
+func (s *sessions) Delete(ctx context.Context, user, id string, until time.Time) (found bool, err error) {
+	if err := errors.Join(store.CheckID("user id", user), store.CheckID("session id", id)); err != nil {
 		return false, err
 	}
 	err = s.db().write(ctx, urgent, 1, 0, func(t *tx) error {
-		hash := store.SessionTombstone(id)
-		if _, err := t.exec(setTombstone, hash[:], until.UnixMilli()); err != nil {
-			return err
-		}
-		n, err := t.sum([]any{id}, "DELETE FROM sessions WHERE session_id = ?", "DELETE FROM windows WHERE session_id = ?",
-			"DELETE FROM inbox WHERE session_id <> '' AND session_id = ?")
+		n, err := t.deleteSession(user, id, until)
 		found = n > 0
 		s.writer.scrub = true
 		return err
@@ -41,10 +34,40 @@ func (s *sessions) Delete(ctx context.Context, id string, until time.Time) (foun
 	return found && err == nil, err
 }
 
+// deleteSession removes a session of a user and returns how many rows went.
+func (t *tx) deleteSession(user, id string, until time.Time) (total int, err error) {
+	hash := store.SessionTombstone(user, id)
+	if _, err := t.exec(setTombstone, hash[:], until.UnixMilli()); err != nil {
+		return 0, err
+	}
+	for _, text := range []string{"DELETE FROM sessions WHERE session_id = ? AND user_id = ?", "DELETE FROM windows WHERE session_id = ? AND user_id = ?"} {
+		n, err := t.exec(text, id, user)
+		if err != nil {
+			return 0, err
+		}
+		total += n
+	}
+	first, last := rangeOfSession(user, id)
+	n, err := t.exec(deleteEvents, first, last, user, id)
+	if err != nil {
+		return 0, err
+	}
+	var others bool
+	if _, err := t.row(known, []any{id}, &others); err != nil || others {
+		return total + n, err
+	}
+	nameless, err := t.deleteNameless(id)
+	return total + n + nameless, err
+}
+
+// deleteNameless removes the events of a session that name no user.
+func (t *tx) deleteNameless(session string) (int, error) {
+	first, last := rangeOfSession("", session)
+	return t.exec(deleteEvents, first, last, "", session)
+}
+
 const (
-	// Events of the user's sessions that name no user themselves.
-	eraseEvents = `DELETE FROM inbox WHERE user_id <> '' AND user_id = ?1
-  OR session_id <> '' AND session_id IN (SELECT session_id FROM sessions WHERE user_id = ?1 UNION SELECT session_id FROM windows WHERE user_id = ?1)`
+	sessionsOf    = `SELECT session_id FROM sessions WHERE user_id = ?1 UNION SELECT session_id FROM windows WHERE user_id = ?1`
 	eraseWindows  = `DELETE FROM windows WHERE user_id = ?1 OR session_id IN (SELECT session_id FROM sessions WHERE user_id = ?1)`
 	eraseSessions = `DELETE FROM sessions WHERE user_id = ?1`
 )
@@ -53,18 +76,8 @@ func (s *sessions) EraseUser(ctx context.Context, user string, until time.Time) 
 	if err := store.CheckID("user id", user); err != nil {
 		return e, err
 	}
-	err = s.db().write(ctx, urgent, 1, 0, func(t *tx) (err error) {
-		hash := store.UserTombstone(user)
-		if _, err := t.exec(setTombstone, hash[:], until.UnixMilli()); err != nil {
-			return err
-		}
-		if e.Events, err = t.exec(eraseEvents, user); err != nil {
-			return err
-		}
-		if e.Windows, err = t.exec(eraseWindows, user); err != nil {
-			return err
-		}
-		e.Sessions, err = t.exec(eraseSessions, user)
+	err = s.db().write(ctx, urgent, 1, 0, func(t *tx) error {
+		e, err = t.eraseUser(user, until)
 		s.writer.scrub = true
 		return err
 	})
@@ -72,6 +85,39 @@ func (s *sessions) EraseUser(ctx context.Context, user string, until time.Time) 
 		return store.Erasure{}, err
 	}
 	return e, nil
+}
+
+func (t *tx) eraseUser(user string, until time.Time) (e store.Erasure, err error) {
+	hash := store.UserTombstone(user)
+	if _, err := t.exec(setTombstone, hash[:], until.UnixMilli()); err != nil {
+		return e, err
+	}
+	first, last := rangeOfUser(user)
+	if e.Events, err = t.exec(eraseEvents, first, last, user); err != nil {
+		return e, err
+	}
+	var ids []string
+	err = t.rows(sessionsOf, []any{user}, func(rows *sql.Rows) error {
+		var id string
+		err := rows.Scan(&id)
+		ids = append(ids, id)
+		return err
+	})
+	if err != nil {
+		return e, err
+	}
+	for _, id := range ids {
+		n, err := t.deleteNameless(id)
+		if err != nil {
+			return e, err
+		}
+		e.Events += n
+	}
+	if e.Windows, err = t.exec(eraseWindows, user); err != nil {
+		return e, err
+	}
+	e.Sessions, err = t.exec(eraseSessions, user)
+	return e, err
 }
 
 const expireSessions = `DELETE FROM sessions WHERE session_id IN (

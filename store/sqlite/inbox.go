@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"crypto/sha256"
 	"database/sql"
 	"encoding/json"
 	"errors"
@@ -63,8 +62,8 @@ AND NOT EXISTS (SELECT 1 FROM tombstones WHERE hash IN (?2, ?3) AND until_ms >= 
 // eventRow is an event as it is stored.
 type eventRow struct {
 	store.Event
-	dedupe        [32]byte
-	first, last   [32]byte // the range of dedupe of the same key
+	dedupe        []byte
+	first, last   []byte // the range of dedupe of the same key
 	body          []byte
 	user, session store.Tombstone
 }
@@ -73,15 +72,9 @@ func (i *inbox) encode(e store.Event) (r eventRow, err error) {
 	if r.Event, err = e.Normalize(time.Now()); err != nil {
 		return r, err
 	}
-	key, body := sha256.Sum256(blob(e.Key)), sha256.Sum256(blob(e.Body))
-	copy(r.dedupe[:16], key[:16])
-	copy(r.dedupe[16:], body[:16])
-	copy(r.first[:16], key[:16])
-	copy(r.last[:16], key[:16])
-	for n := 16; n < len(r.last); n++ {
-		r.last[n] = 0xff
-	}
-	r.user, r.session = store.UserTombstone(e.UserID), store.SessionTombstone(e.SessionID)
+	r.dedupe = dedupeOf(e)
+	r.first, r.last = dedupeRange(r.dedupe, keyPart)
+	r.user, r.session = store.UserTombstone(e.UserID), store.SessionTombstone(e.UserID, e.SessionID)
 	r.body, err = i.db.codec.Seal(columnBody, e.Key, blob(e.Body))
 	return r, err
 }
@@ -120,8 +113,8 @@ func (r *eventRow) put(t *tx) (store.Receipt, error) {
 	out := store.Receipt{Result: store.Stored}
 	received := r.Received.UnixMilli()
 	stored, err := t.row(insertEvent, []any{
-		r.dedupe[:], blob(r.Key), string(r.Kind), r.UserID, r.SessionID, received, t.now.UnixMilli(),
-		r.first[:], r.last[:], r.body, r.user[:], r.session[:],
+		r.dedupe, blob(r.Key), string(r.Kind), r.UserID, r.SessionID, received, t.now.UnixMilli(),
+		r.first, r.last, r.body, r.user[:], r.session[:],
 	}, &id, &out.Revision)
 	switch {
 	case err != nil:
@@ -129,7 +122,7 @@ func (r *eventRow) put(t *tx) (store.Receipt, error) {
 	case stored && out.Revision > 1:
 		out.Result = store.Revised
 	case !stored:
-		known, err := t.row(knownEvent, []any{r.dedupe[:], r.user[:], r.session[:], received}, &id, &out.Revision)
+		known, err := t.row(knownEvent, []any{r.dedupe, r.user[:], r.session[:], received}, &id, &out.Revision)
 		if err != nil {
 			return out, err
 		}

@@ -103,7 +103,7 @@ func (s *sessions) payload(v store.Session) (metrics, epochs, raw []byte, err er
 }
 
 func (r *row) put(t *tx) (store.Outcome, error) {
-	user, session := store.UserTombstone(r.UserID), store.SessionTombstone(r.ID)
+	user, session := store.UserTombstone(r.UserID), store.SessionTombstone(r.UserID, r.ID)
 	origin := r.Origin().UnixMilli()
 	var version int
 	written, err := t.row(upsertSession, []any{

@@ -68,7 +68,7 @@ func (s *sessions) encodeWindows(list []store.Window) (rows []windowRow, bytes i
 }
 
 func (r *windowRow) put(t *tx) (store.Outcome, error) {
-	user, session := store.UserTombstone(r.UserID), store.SessionTombstone(r.SessionID)
+	user, session := store.UserTombstone(r.UserID), store.SessionTombstone(r.UserID, r.SessionID)
 	observed := r.Observed.UnixMilli()
 	var there, erased, foreign bool
 	if _, err := t.row("SELECT EXISTS (SELECT 1 FROM windows WHERE session_id = ? AND seq = ?)", []any{r.SessionID, r.Seq}, &there); err != nil {

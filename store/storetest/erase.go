@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,6 +16,7 @@ var eraseRules = []rule{
 	{"erasing one user leaves the others", "", eraseOthers},
 	{"an erasure takes events and windows along", "inbox", eraseEvents},
 	{"a deleted session stays away", "", deleteSession},
+	{"deleting a session takes its events and windows along", "inbox", deleteEvents},
 	{"an earlier erasure does not lower the tombstone", "", eraseEarlier},
 	{"what expires is the oldest, as much as asked", "", expire},
 	{"an erasure beside writers leaves nothing", "", eraseRace},
@@ -97,7 +99,7 @@ func deleteSession(f *fixture) {
 	f.put(store.Created, session("s1", "u1", t0, 0))
 	f.put(store.Created, session("s2", "u1", t0, 0))
 	for _, want := range []bool{true, false} {
-		if found, err := f.sessions().Delete(f.Context(), "s1", year); err != nil || found != want {
+		if found, err := f.sessions().Delete(f.Context(), "u1", "s1", year); err != nil || found != want {
 			f.Errorf("found %v, %v; want %v", found, err, want)
 		}
 	}
@@ -106,9 +108,39 @@ func deleteSession(f *fixture) {
 		f.Errorf("window: %v, %v", out, err)
 	}
 	f.wantIDs(store.Query{}, "s2")
-	if _, err := f.sessions().Delete(f.Context(), "", year); !errors.Is(err, store.ErrInvalid) {
-		f.Errorf("deleting no session: %v", err)
+	if found, err := f.sessions().Delete(f.Context(), "u2", "s2", year); err != nil || found {
+		f.Errorf("a session of another user: found %v, %v", found, err)
 	}
+	f.put(store.Unchanged, session("s2", "u1", t0, 0))
+	for user, id := range map[string]string{"u1": "", "": "s1"} {
+		if _, err := f.sessions().Delete(f.Context(), user, id, year); !errors.Is(err, store.ErrInvalid) {
+			f.Errorf("deleting session %q of user %q: %v", id, user, err)
+		}
+	}
+}
+
+func deleteEvents(f *fixture) {
+	for _, e := range []store.Event{event("k1", "u1", "s1"), event("k2", "", "s1"), event("k3", "u2", "s1"), event("k4", "u1", "s2"), event("k5", "u1", "")} {
+		f.queue(store.Stored, e)
+	}
+	if _, err := f.sessions().PutWindow(f.Context(), window("s1", "u1", 0, 1), window("s2", "u1", 0, 1)); err != nil {
+		f.Fatal(err)
+	}
+	if found, err := f.sessions().Delete(f.Context(), "u1", "s1", time.Now().Add(time.Hour)); err != nil || !found {
+		f.Errorf("found %v, %v", found, err)
+	}
+	var left []string
+	for _, c := range f.claim(3) {
+		left = append(left, c.Key)
+	}
+	if !slices.Equal(left, []string{"k3", "k4", "k5"}) {
+		f.Errorf("%q are left, want those of other users and sessions", left)
+	}
+	if _, err := f.sessions().Partial(f.Context(), "s1"); !errors.Is(err, store.ErrNotFound) {
+		f.Errorf("the window is still there: %v", err)
+	}
+	f.queue(store.Refused, event("late", "u1", "s1"))
+	f.queue(store.Stored, event("late", "u1", "s3"))
 }
 
 func eraseEarlier(f *fixture) {

@@ -15,6 +15,7 @@ var inboxRules = []rule{
 	{"a duplicate is told in every state", "inbox", duplicates},
 	{"the same key with another body is a revision", "inbox", revisions},
 	{"duplicates are told within a batch", "inbox", batchDuplicates},
+	{"the same key of another user or session is another event", "inbox", keyScope},
 	{"claims come in the order of receipt, as many as asked", "inbox", claimOrder},
 	{"a claimed event is claimed once", "inbox", claimedOnce},
 	{"a lease that runs out hands the event out again, and fences the old claim", "inbox", leaseRunsOut},
@@ -105,6 +106,14 @@ func revisions(f *fixture) {
 			f.Errorf("claim %+v", c)
 		}
 	}
+}
+
+func keyScope(f *fixture) {
+	for _, e := range []store.Event{event("k", "u1", "s1"), event("k", "u2", "s1"), event("k", "u1", "s2"), event("k", "", "s1"), event("k", "u1", "")} {
+		f.queue(store.Stored, e)
+		f.queue(store.Duplicate, e)
+	}
+	f.claim(5)
 }
 
 func batchDuplicates(f *fixture) {

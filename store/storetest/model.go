@@ -65,7 +65,7 @@ func modelSessions(f *fixture) {
 			step(fmt.Sprintf("window %+v", w), func(x store.Sessions) (any, error) { return x.PutWindow(f.Context(), w) })
 		case n < 15:
 			until := t0.Add(time.Duration(r.IntN(20)) * time.Hour)
-			step(fmt.Sprint("delete ", id, until), func(x store.Sessions) (any, error) { return x.Delete(f.Context(), id, until) })
+			step(fmt.Sprint("delete ", user, id, until), func(x store.Sessions) (any, error) { return x.Delete(f.Context(), user, id, until) })
 		case n < 16:
 			until := t0.Add(time.Duration(r.IntN(20)) * time.Hour)
 			step(fmt.Sprint("erase ", user, until), func(x store.Sessions) (any, error) { return x.EraseUser(f.Context(), user, until) })

@@ -113,7 +113,7 @@ func cursorOutlives(f *fixture) {
 		f.put(store.Created, session(fmt.Sprint("s", i), "u1", t0.Add(time.Duration(i)*time.Hour), 0))
 	}
 	after := store.CursorOf(f.get("s3"))
-	if _, err := f.sessions().Delete(f.Context(), "s3", t0); err != nil {
+	if _, err := f.sessions().Delete(f.Context(), "u1", "s3", t0); err != nil {
 		f.Fatal(err)
 	}
 	f.wantIDs(store.Query{UserID: "u1", After: after, Limit: 2}, "s2", "s1", "s0")
