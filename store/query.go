@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/binary"
+	"fmt"
 	"iter"
 	"time"
 
@@ -152,7 +153,12 @@ func All(ctx context.Context, s Sessions, q Query) iter.Seq2[Session, error] {
 			if len(page) < limit {
 				return
 			}
-			q.After = CursorOf(page[len(page)-1])
+			next := CursorOf(page[len(page)-1])
+			if !q.After.IsZero() && !next.follows(q.After) {
+				yield(Session{}, fmt.Errorf("%w: a page ends with session %q, which does not come behind the page before", ErrCorrupt, next.ID))
+				return
+			}
+			q.After = next
 		}
 	}
 }

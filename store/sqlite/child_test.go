@@ -90,7 +90,7 @@ func workOff(inbox store.Inbox, limit int) error {
 		wg.Go(func() {
 			s := store.Session{ID: c.Key, UserID: c.UserID, Raw: c.Body, Observed: time.Now()}
 			if out, applyErr := inbox.(store.Applier).Apply(ctx, c.Token, "store", store.Write{Sessions: []store.Session{s}}); applyErr != nil || len(out) > 0 && out[0] != store.Created {
-				settlements[n] = store.Settlement{Token: c.Token, Action: store.Retry, Reason: fmt.Sprint(out, applyErr)}
+				settlements[n] = store.Settlement{Token: c.Token, Action: store.Retry, Reason: fmt.Sprintf("%v, %v", out, applyErr)}
 			}
 		})
 	}

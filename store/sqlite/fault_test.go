@@ -1,10 +1,10 @@
 package sqlite_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -141,7 +141,7 @@ func TestCloseFinishesWhatWasAccepted(t *testing.T) {
 					close(start)
 				}
 				id := fmt.Sprint(n, "-", i)
-				_, err := db.Sessions().Put(context.Background(), session(id, "u1", "{}"))
+				_, err := db.Sessions().Put(t.Context(), session(id, "u1", "{}"))
 				switch {
 				case err == nil:
 					mu.Lock()
@@ -193,7 +193,7 @@ func TestErasingLeavesNoByte(t *testing.T) {
 		}
 		w := store.Window{SessionID: "w" + id, UserID: user, Seq: n, Observed: noon, Epochs: s.Epochs}
 		w.Epochs.Sleep = w.Epochs.Sleep[:10]
-		e := store.Event{Key: "key|" + user + "|" + fmt.Sprint(n), UserID: user, SessionID: id, Body: s.Raw}
+		e := store.Event{Key: "key|" + user + "|" + strconv.Itoa(n), UserID: user, SessionID: id, Body: s.Raw}
 		if _, err := db.Sessions().PutWindow(t.Context(), w); err != nil {
 			t.Fatal(err)
 		}

@@ -71,24 +71,24 @@ func TestOpenRefuses(t *testing.T) {
 func TestOpenByURL(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
-	for raw, want := range map[string]string{
-		"sqlite:./a.db":                   "a.db",
-		"sqlite:b%20%3F.db":               "b ?.db",
-		"sqlite://" + dir + "/c%23.db":    "c#.db",
-		"SQLITE:d.db?busy_timeout=1s":     "d.db",
-		"sqlite:a.db?mode=ro":             "a.db",
-		"sqlite:a.db?mode=rw&mode=ro":     "a.db",
-		"sqlite:" + dir + "/e.db?mode=rw": "e.db",
-		" sqlite:f.db\n":                  "f.db",
+	for _, c := range []struct{ url, file string }{
+		{"sqlite:./a.db", "a.db"},
+		{"sqlite:b%20%3F.db", "b ?.db"},
+		{"sqlite://" + dir + "/c%23.db", "c#.db"},
+		{"SQLITE:d.db?busy_timeout=1s", "d.db"},
+		{"sqlite:a.db?mode=ro", "a.db"},
+		{"sqlite:a.db?mode=rw&mode=ro", "a.db"},
+		{"sqlite:" + dir + "/e.db?mode=rw", "e.db"},
+		{" sqlite:f.db\n", "f.db"},
 	} {
-		s, err := store.Open(t.Context(), raw, store.Options{}, sqlite.Backend())
+		s, err := store.Open(t.Context(), c.url, store.Options{}, sqlite.Backend())
 		if err != nil {
-			t.Errorf("%s: %v", raw, err)
+			t.Errorf("%s: %v", c.url, err)
 			continue
 		}
 		_ = s.Close()
-		if _, err := os.Stat(filepath.Join(dir, want)); err != nil {
-			t.Errorf("%s: %v", raw, err)
+		if _, err := os.Stat(filepath.Join(dir, c.file)); err != nil {
+			t.Errorf("%s: %v", c.url, err)
 		}
 	}
 	for raw, want := range map[string]string{

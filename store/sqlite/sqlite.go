@@ -34,14 +34,16 @@ const defaultBusyTimeout = 5 * time.Second
 // DB is an open file. It implements [store.Store], [store.Backuper],
 // [store.Checker] and [store.Resealer].
 type DB struct {
-	path     string
-	cfg      Config
-	codec    envelope.Codec
-	log      *slog.Logger
-	readers  *sql.DB
-	prepared sync.Map // SQL -> *sql.Stmt of readers
-	writer   *writer  // nil if read-only
-	closed   atomic.Bool
+	path    string
+	cfg     Config
+	codec   envelope.Codec
+	log     *slog.Logger
+	readers *sql.DB
+	writer  *writer // nil if read-only
+	closed  atomic.Bool
+
+	preparing sync.Mutex
+	prepared  map[string]*sql.Stmt // of readers, by text
 
 	mu    sync.Mutex
 	owner *ownership
@@ -74,7 +76,7 @@ func Open(ctx context.Context, path string, cfg Config, o store.Options) (*DB, e
 	if cfg.BusyTimeout == 0 {
 		cfg.BusyTimeout = defaultBusyTimeout
 	}
-	d := &DB{path: path, cfg: cfg, codec: envelope.Codec{Sealer: o.Sealer}, log: o.Logger}
+	d := &DB{path: path, cfg: cfg, codec: envelope.Codec{Sealer: o.Sealer}, log: o.Logger, prepared: map[string]*sql.Stmt{}}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
 	}
@@ -185,16 +187,22 @@ func (d *DB) query(ctx context.Context, text string) (*sql.Stmt, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if st, ok := d.prepared.Load(text); ok {
-		return st.(*sql.Stmt), nil //nolint:forcetypeassert // nothing else is stored
+	d.preparing.Lock()
+	st := d.prepared[text]
+	d.preparing.Unlock()
+	if st != nil {
+		return st, nil
 	}
 	st, err := d.readers.PrepareContext(ctx, text)
 	if err != nil {
 		return nil, d.readError(ctx, err)
 	}
-	if other, raced := d.prepared.LoadOrStore(text, st); raced {
-		return other.(*sql.Stmt), st.Close() //nolint:forcetypeassert,sqlclosecheck // nothing else is stored; closed here
+	d.preparing.Lock()
+	defer d.preparing.Unlock()
+	if other := d.prepared[text]; other != nil { // prepared by another goroutine meanwhile
+		return other, st.Close() //nolint:sqlclosecheck // this is the one to close
 	}
+	d.prepared[text] = st
 	return st, nil
 }
 

@@ -86,7 +86,7 @@ func (t *tx) row(text string, args []any, into ...any) (found bool, err error) {
 
 // rows reads all rows.
 func (t *tx) rows(text string, args []any, scan func(*sql.Rows) error) error {
-	st, err := t.stmt(text) //nolint:sqlclosecheck // kept for the next call
+	st, err := t.stmt(text)
 	if err != nil {
 		return err
 	}

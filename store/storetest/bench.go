@@ -96,6 +96,7 @@ func perSecond(b *testing.B, n int, what string) {
 }
 
 func benchPutEvent(b *testing.B, s store.Store) {
+	b.Helper()
 	i := benchInbox(b, s)
 	b.ResetTimer()
 	parallel(b, b.N, func(n int) error {
@@ -108,6 +109,7 @@ func benchPutEvent(b *testing.B, s store.Store) {
 // benchProcess counts an event when it is done: workers claim and finish while
 // the callers go on.
 func benchProcess(b *testing.B, s store.Store) {
+	b.Helper()
 	i := benchInbox(b, s)
 	var done atomic.Int64
 	var wg sync.WaitGroup
@@ -165,6 +167,7 @@ func night(i int) store.Session {
 }
 
 func benchPutSession(b *testing.B, s store.Store) {
+	b.Helper()
 	parallel(b, b.N, func(n int) error {
 		_, err := s.Sessions().Put(b.Context(), night(n))
 		return err
@@ -186,6 +189,7 @@ func fill(b *testing.B, s store.Store, from, n int) {
 }
 
 func benchPutBatch(b *testing.B, s store.Store) {
+	b.Helper()
 	n := 0
 	for b.Loop() {
 		fill(b, s, n, 1000)
@@ -195,6 +199,7 @@ func benchPutBatch(b *testing.B, s store.Store) {
 }
 
 func benchRecent(b *testing.B, s store.Store) {
+	b.Helper()
 	fill(b, s, 0, 10_000)
 	for n := 0; b.Loop(); n++ {
 		list, err := store.Recent(b.Context(), s.Sessions(), fmt.Sprintf("u%06d", n%100), 10)
@@ -205,6 +210,7 @@ func benchRecent(b *testing.B, s store.Store) {
 }
 
 func benchBetween(b *testing.B, s store.Store) {
+	b.Helper()
 	fill(b, s, 0, 10_000)
 	for n := 0; b.Loop(); n++ {
 		count := 0
@@ -221,6 +227,7 @@ func benchBetween(b *testing.B, s store.Store) {
 }
 
 func benchStats(b *testing.B, s store.Store) {
+	b.Helper()
 	fill(b, s, 0, 10_000)
 	for n := 0; b.Loop(); n++ {
 		buckets, err := s.Sessions().Stats(b.Context(), store.StatsQuery{UserID: fmt.Sprintf("u%06d", n%100), Period: store.PeriodDaily})

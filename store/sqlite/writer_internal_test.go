@@ -1,12 +1,16 @@
 package sqlite
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/asleep-sdk/asleep/store"
 )
@@ -162,4 +166,55 @@ func (d *DB) waiting() int {
 	d.writer.mu.Lock()
 	defer d.writer.mu.Unlock()
 	return len(d.writer.queue[urgent]) + len(d.writer.queue[bulk])
+}
+
+// TestTheWriterIsSetUpForDurability: a kill does not show what a power cut would.
+func TestTheWriterIsSetUpForDurability(t *testing.T) {
+	t.Parallel()
+	db, err := Open(t.Context(), filepath.Join(t.TempDir(), "a.db"), Config{}, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	const full = "2"
+	for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": full, "secure_delete": "1", "foreign_keys": "1"} {
+		var got string
+		err := db.write(t.Context(), urgent, 1, 0, func(t *tx) error {
+			_, err := t.row("PRAGMA "+pragma, nil, &got)
+			return err
+		})
+		if err != nil || got != want {
+			t.Errorf("%s is %s, %v; want %s", pragma, got, err, want)
+		}
+	}
+}
+
+// TestAFailedCommitGivesUpTheConnection: the whole batch is refused, the file is
+// opened anew, and the next call is served.
+func TestAFailedCommitGivesUpTheConnection(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	db, err := Open(t.Context(), filepath.Join(t.TempDir(), "a.db"), Config{}, store.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	orphan := func(t *tx) error { // breaks a foreign key, which only the commit looks at
+		if _, err := t.exec("PRAGMA defer_foreign_keys = 1"); err != nil {
+			return err
+		}
+		_, err := t.exec("INSERT INTO notes (event_id, at_ms, what) VALUES (99, 0, '')")
+		return err
+	}
+	if err := db.write(t.Context(), urgent, 1, 0, orphan); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("%v, want ErrUnavailable", err)
+	}
+	if _, err := db.Sessions().Put(t.Context(), store.Session{ID: "s", UserID: "u", Observed: time.Now()}); err != nil {
+		t.Errorf("the next call: %v", err)
+	}
+	if err := db.Close(); err != nil {
+		t.Error(err)
+	}
+	if !strings.Contains(log.String(), "opened anew") {
+		t.Errorf("the connection was kept after a failed commit: %s", &log)
+	}
 }
