@@ -77,14 +77,14 @@ func TestKilledUnderLoad(t *testing.T) {
 			}
 		}
 		kill(t, cmd, lines, acked)
-		took, resumed := resume(t, path)
-		t.Logf("kill %d: %d acknowledged, %d taken up again %v after opening", k+1, len(acked), resumed, took)
+		opened, took, held := resume(t, path)
+		t.Logf("kill %d: %d acknowledged, opened in %v, %d taken up again %v later", k+1, len(acked), opened, held, took)
 	}
 	verify(t, path, acked)
 }
 
 // resume opens the store and claims one event that the dead process held.
-func resume(t *testing.T, path string) (took time.Duration, held int) {
+func resume(t *testing.T, path string) (opened, took time.Duration, held int) {
 	t.Helper()
 	if err := raw(t, path).QueryRowContext(t.Context(), "SELECT count(*) FROM inbox WHERE state = 2").Scan(&held); err != nil {
 		t.Fatal(err)
@@ -95,10 +95,11 @@ func resume(t *testing.T, path string) (took time.Duration, held int) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	if _, err := inboxOf(t, db).Claim(t.Context(), 64, time.Minute); err != nil {
-		t.Fatal(err)
+	opened, begin = time.Since(begin), time.Now()
+	if c, err := inboxOf(t, db).Claim(t.Context(), 64, time.Minute); err != nil || len(c) < min(held, 64) {
+		t.Fatalf("%d events taken up again of %d, %v", len(c), held, err)
 	}
-	return time.Since(begin), held
+	return opened, time.Since(begin), held
 }
 
 // verify works off what is left: every acknowledged event is there, and every

@@ -184,8 +184,18 @@ func leaseRunsOut(f *fixture) {
 		f.Errorf("extending both: lost %q, %v", lost, err)
 	}
 	f.settle(f.token(again[0], store.Finish))
-	if lost, err := f.inbox().Settle(f.Context(), f.token(again[0], store.Finish)); err != nil || len(lost) != 1 {
-		f.Errorf("settling twice: lost %q, %v", lost, err)
+	for a := store.StepDone; a <= store.Release; a++ {
+		s := f.token(again[0], a)
+		s.Step = "late"
+		if lost, err := f.inbox().Settle(f.Context(), s); err != nil || len(lost) != 1 {
+			f.Errorf("action %d on a settled event: lost %q, %v", a, lost, err)
+		}
+	}
+	if lost, err := f.inbox().Extend(f.Context(), time.Hour, again[0].Token); err != nil || len(lost) != 1 {
+		f.Errorf("extending a settled event: lost %q, %v", lost, err)
+	}
+	if e := f.entry(again[0].ID); e.State != store.Done || len(e.Steps)+len(e.History) > 0 {
+		f.Errorf("a settled event was changed: %+v", e)
 	}
 }
 
