@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"time"
 
 	"github.com/asleep-sdk/asleep/store"
 )
@@ -38,9 +39,29 @@ func steps() (list []string, err error) {
 	return list, nil
 }
 
-// migrate brings the schema up to date: every version in one transaction that
-// takes the write lock first, so that processes that start together take turns.
-func (d *DB) migrate(ctx context.Context) (err error) {
+// migrate brings the schema up to date. Turning a new file into write-ahead mode
+// fails at once when another process does the same, without the wait that other
+// locks have, so all of it is tried again for as long as that wait may take.
+func (d *DB) migrate(ctx context.Context) error {
+	giveUp := time.Now().Add(d.cfg.BusyTimeout)
+	for {
+		err := d.migrateOnce(ctx)
+		if !errors.Is(err, store.ErrBusy) || time.Now().After(giveUp) {
+			return err
+		}
+		pause := time.NewTimer(5 * time.Millisecond)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+			return ctx.Err()
+		}
+	}
+}
+
+// migrateOnce makes every step in one transaction that takes the write lock
+// first, so that processes that start together take turns.
+func (d *DB) migrateOnce(ctx context.Context) (err error) {
 	list, err := steps()
 	if err != nil {
 		return err

@@ -44,7 +44,7 @@ mutants=(
   'sqlite.go|os.O_RDWR\|os.O_CREATE, 0o600|os.O_RDWR\|os.O_CREATE, 0o644|the file is its owner'"'"'s alone'
   'migrate.go|case version > len(list):|case version > len(list)+999:|a newer schema is refused'
   'maintain.go|\|os.O_EXCL, 0o600|, 0o600|a backup replaces nothing'
-  'dedupe.go|return append(out, body[:16]...)|return append(out, key[:16]...)|another body is a revision'
+  'dedupe.go|return append(out, body[:16]...)|return append(append(out, body[:0]...), key[:16]...)|another body is a revision'
 )
 
 dir=$(mktemp -d)

@@ -20,6 +20,10 @@ const (
 	maxWaiting = 8192
 )
 
+// checkpointWait is how long an erasure holds up writes for the readers of other
+// processes, each time it is tried.
+const checkpointWait = 20 * time.Millisecond
+
 // lane is the order in which waiting calls are taken.
 type lane int
 
@@ -54,11 +58,13 @@ type writer struct {
 	ended    chan struct{}
 
 	// Owned by the goroutine.
-	pool  *sql.DB
-	conn  *sql.Conn
-	tx    *tx
-	scrub bool  // an erasure waits for its checkpoint
-	final error // of tidying up
+	pool    *sql.DB
+	conn    *sql.Conn
+	tx      *tx
+	failed  bool  // the last connection was given up
+	scrub   bool  // an erasure waits for its checkpoint
+	blocked bool  // and has been told to
+	final   error // of tidying up
 }
 
 func newWriter(d *DB) *writer {
@@ -234,12 +240,14 @@ func (w *writer) giveUp(cause error) {
 	_ = w.tx.close()
 	_ = w.conn.Close()
 	_ = w.pool.Close()
-	w.pool, w.conn, w.tx = nil, nil, nil
+	w.pool, w.conn, w.tx, w.failed = nil, nil, nil, true
 }
 
-// open opens the connection. A checkpoint that empties the write-ahead file
-// must succeed before anything is acknowledged: after a failed sync the system
-// may have dropped pages and report the next sync as good.
+// open opens the connection. After a failed sync the system may have dropped
+// pages and report the next sync as good, so then a checkpoint that empties the
+// write-ahead file must succeed before anything is acknowledged. At the start,
+// when a process before this one may have died of such a failure, it is made
+// if no other process is in the way.
 func (w *writer) open(ctx context.Context) (err error) {
 	pool, err := openPool(w.db.path, w.db.cfg, "journal_mode(WAL)", "synchronous(FULL)", "secure_delete(1)", "journal_size_limit(67108864)")
 	if err != nil {
@@ -248,7 +256,13 @@ func (w *writer) open(ctx context.Context) (err error) {
 	pool.SetMaxOpenConns(1)
 	conn, err := pool.Conn(ctx)
 	if err == nil {
-		if err = truncateLog(ctx, conn); err == nil {
+		if w.failed {
+			err = w.truncateLog(ctx, conn, w.db.cfg.BusyTimeout)
+		} else if err = w.truncateLog(ctx, conn, 0); errors.Is(err, store.ErrBusy) {
+			err = nil
+		}
+		if err == nil {
+			w.failed = false
 			w.pool, w.conn, w.tx = pool, conn, newTx(w.db, conn)
 			return nil
 		}
@@ -257,8 +271,17 @@ func (w *writer) open(ctx context.Context) (err error) {
 	return errors.Join(err, pool.Close())
 }
 
-// truncateLog moves the write-ahead file into the database and empties it.
-func truncateLog(ctx context.Context, c *sql.Conn) error {
+// truncateLog moves the write-ahead file into the database and empties it. It
+// waits for readers, of other processes too, for as long as it is told.
+func (w *writer) truncateLog(ctx context.Context, c *sql.Conn, wait time.Duration) (err error) {
+	patience := func(d time.Duration) error {
+		_, err := c.ExecContext(ctx, fmt.Sprintf("PRAGMA busy_timeout = %d", max(0, d.Milliseconds())))
+		return classify(err)
+	}
+	if err := patience(wait); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, patience(w.db.cfg.BusyTimeout)) }()
 	var busy, frames, moved int
 	if err := c.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &frames, &moved); err != nil {
 		return classify(err)
@@ -271,11 +294,11 @@ func truncateLog(ctx context.Context, c *sql.Conn) error {
 
 // checkpoint finishes erasures.
 func (w *writer) checkpoint() {
-	err := truncateLog(context.Background(), w.conn)
-	w.scrub = err != nil
-	if err != nil {
+	err := w.truncateLog(context.Background(), w.conn, checkpointWait)
+	if err != nil && !w.blocked {
 		w.db.log.LogAttrs(context.Background(), slog.LevelWarn, "erased bytes are still in the write-ahead file", errorAttr(err))
 	}
+	w.scrub, w.blocked = err != nil, err != nil
 }
 
 // tidy ends the goroutine's part.

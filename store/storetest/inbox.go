@@ -228,10 +228,12 @@ func lateSettle(f *fixture) {
 }
 
 func retryWaits(f *fixture) {
+	f.queue(store.Stored, event("later", "u", "s"))
+	f.settle(store.Settlement{Token: f.claim(1)[0].Token, Action: store.Retry, At: time.Now().Add(time.Hour)})
+	f.claim(0)
 	f.queue(store.Stored, event("k", "u", "s"))
 	at := time.Now().Add(150 * time.Millisecond)
 	f.settle(store.Settlement{Token: f.claim(1)[0].Token, Action: store.Retry, At: at, Reason: "handler failed"})
-	f.claim(0)
 	var c []store.Claim
 	var err error
 	f.eventually("the retry", func() bool {
