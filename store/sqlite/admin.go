@@ -97,12 +97,13 @@ func numbers(ids []string) (string, error) {
 
 const deadAmong = "SELECT id FROM inbox WHERE state = 4 AND id IN (SELECT value FROM json_each(?))"
 
-func (i *inbox) Replay(ctx context.Context, ids ...string) (n int, err error) {
+func (i *inbox) Replay(ctx context.Context, ids ...string) (int, error) {
 	list, err := numbers(ids)
 	if err != nil {
 		return 0, err
 	}
-	err = i.db.write(ctx, urgent, 1, 0, func(t *tx) error {
+	n := 0
+	err = i.db.write(ctx, urgent, 1, 0, func(t *tx) (err error) {
 		now := t.now.UnixMilli()
 		if _, err := t.exec("INSERT INTO notes (event_id, at_ms, what) SELECT id, ?, 'replay' FROM ("+deadAmong+")", now, list); err != nil {
 			return err
@@ -117,12 +118,13 @@ func (i *inbox) Replay(ctx context.Context, ids ...string) (n int, err error) {
 	return n, nil
 }
 
-func (i *inbox) Purge(ctx context.Context, ids ...string) (n int, err error) {
+func (i *inbox) Purge(ctx context.Context, ids ...string) (int, error) {
 	list, err := numbers(ids)
 	if err != nil {
 		return 0, err
 	}
-	err = i.db.write(ctx, urgent, 1, 0, func(t *tx) error {
+	n := 0
+	err = i.db.write(ctx, urgent, 1, 0, func(t *tx) (err error) {
 		n, err = t.exec("DELETE FROM inbox WHERE id IN ("+deadAmong+")", list)
 		return err
 	})
@@ -134,11 +136,12 @@ func (i *inbox) Purge(ctx context.Context, ids ...string) (n int, err error) {
 
 const sweepEvents = "DELETE FROM inbox WHERE id IN (SELECT id FROM inbox WHERE state = 3 AND received_ms < ? ORDER BY received_ms LIMIT ?)"
 
-func (i *inbox) Sweep(ctx context.Context, before time.Time, limit int) (n int, err error) {
+func (i *inbox) Sweep(ctx context.Context, before time.Time, limit int) (int, error) {
 	if limit < 1 {
 		return 0, fmt.Errorf("%w: limit %d is below 1", store.ErrInvalid, limit)
 	}
-	err = i.db.write(ctx, bulk, min(limit, maxRows), 0, func(t *tx) error {
+	n := 0
+	err := i.db.write(ctx, bulk, min(limit, maxRows), 0, func(t *tx) (err error) {
 		youngest := min(ceilMilli(before), t.now.Add(-store.DedupeWindow).UnixMilli())
 		n, err = t.exec(sweepEvents, youngest, limit)
 		return err

@@ -93,7 +93,7 @@ func BenchmarkMillion(b *testing.B) {
 			k := i + j
 			list[j] = session(fmt.Sprintf("s%08d", k), user(k), "{}")
 			list[j].Start = noon.AddDate(0, 0, k/(n/100))
-			list[j].Raw = string(make([]byte, 2000))
+			list[j].Raw = string(make([]byte, 1000))
 		}
 		if _, err := db.Sessions().Put(b.Context(), list...); err != nil {
 			b.Fatal(err)

@@ -25,13 +25,16 @@ func (s *sessions) Delete(ctx context.Context, user, id string, until time.Time)
 	if err := errors.Join(store.CheckID("user id", user), store.CheckID("session id", id)); err != nil {
 		return false, err
 	}
-	err = s.db().write(ctx, urgent, 1, 0, func(t *tx) error {
-		n, err := t.deleteSession(user, id, until)
-		found = n > 0
+	rows := 0
+	err = s.db().write(ctx, urgent, 1, 0, func(t *tx) (err error) {
+		rows, err = t.deleteSession(user, id, until)
 		s.writer.scrub = true
 		return err
 	})
-	return found && err == nil, err
+	if err != nil {
+		return false, err
+	}
+	return rows > 0, nil
 }
 
 // deleteSession removes a session of a user and returns how many rows went.
@@ -72,11 +75,12 @@ const (
 	eraseSessions = `DELETE FROM sessions WHERE user_id = ?1`
 )
 
-func (s *sessions) EraseUser(ctx context.Context, user string, until time.Time) (e store.Erasure, err error) {
+func (s *sessions) EraseUser(ctx context.Context, user string, until time.Time) (store.Erasure, error) {
 	if err := store.CheckID("user id", user); err != nil {
-		return e, err
+		return store.Erasure{}, err
 	}
-	err = s.db().write(ctx, urgent, 1, 0, func(t *tx) error {
+	var e store.Erasure
+	err := s.db().write(ctx, urgent, 1, 0, func(t *tx) (err error) {
 		e, err = t.eraseUser(user, until)
 		s.writer.scrub = true
 		return err
@@ -126,12 +130,12 @@ const expireSessions = `DELETE FROM sessions WHERE session_id IN (
 const expireWindows = `DELETE FROM windows WHERE (session_id, seq) IN (
   SELECT session_id, seq FROM windows WHERE observed_ms < ?1 ORDER BY observed_ms LIMIT ?2)`
 
-func (s *sessions) Expire(ctx context.Context, before time.Time, limit int) (n int, err error) {
+func (s *sessions) Expire(ctx context.Context, before time.Time, limit int) (int, error) {
 	if limit < 1 {
 		return 0, fmt.Errorf("%w: limit %d is below 1", store.ErrInvalid, limit)
 	}
-	ms := ceilMilli(before)
-	err = s.db().write(ctx, bulk, min(limit, maxRows), 0, func(t *tx) (err error) {
+	n, ms := 0, ceilMilli(before)
+	err := s.db().write(ctx, bulk, min(limit, maxRows), 0, func(t *tx) (err error) {
 		if n, err = t.exec(expireSessions, ms, zeroMilli, limit); err != nil {
 			return err
 		}

@@ -79,9 +79,10 @@ func (i *inbox) encode(e store.Event) (r eventRow, err error) {
 	return r, err
 }
 
-func (i *inbox) Put(ctx context.Context, events ...store.Event) (out []store.Receipt, err error) {
+func (i *inbox) Put(ctx context.Context, events ...store.Event) ([]store.Receipt, error) {
 	rows, bytes := make([]eventRow, len(events)), 0
 	for n, e := range events {
+		var err error
 		if rows[n], err = i.encode(e); err != nil {
 			return nil, err
 		}
@@ -90,7 +91,8 @@ func (i *inbox) Put(ctx context.Context, events ...store.Event) (out []store.Rec
 	if len(rows) == 0 {
 		return nil, nil
 	}
-	err = i.db.write(ctx, bulk, len(rows), bytes, func(t *tx) error {
+	var out []store.Receipt
+	err := i.db.write(ctx, bulk, len(rows), bytes, func(t *tx) error {
 		out = out[:0]
 		for n := range rows {
 			r, err := rows[n].put(t)
@@ -241,11 +243,12 @@ func claimOf(t store.Token) (id, claims int64) {
 	return id, claims
 }
 
-func (i *inbox) Extend(ctx context.Context, lease time.Duration, tokens ...store.Token) (lost []store.Token, err error) {
+func (i *inbox) Extend(ctx context.Context, lease time.Duration, tokens ...store.Token) ([]store.Token, error) {
 	if lease < time.Millisecond {
 		return nil, fmt.Errorf("%w: lease of %v", store.ErrInvalid, lease)
 	}
-	err = i.db.write(ctx, urgent, len(tokens), 0, func(t *tx) error {
+	var lost []store.Token
+	err := i.db.write(ctx, urgent, len(tokens), 0, func(t *tx) error {
 		lost = lost[:0]
 		for _, token := range tokens {
 			id, claims := claimOf(token)

@@ -97,10 +97,10 @@ func (d *DB) Reseal(ctx context.Context) (rows int, err error) {
 				last, n = after, 0
 				return d.resealPage(t, c.table, c.id, c.column, c.bound, &last, &n)
 			})
-			rows += n
 			if err != nil {
 				return rows, err
 			}
+			rows += n
 			if last == after {
 				break
 			}

@@ -30,11 +30,12 @@ const refusedSession = `
 SELECT EXISTS (SELECT 1 FROM tombstones WHERE hash IN (?1, ?2) AND until_ms >= ?3),
   EXISTS (SELECT 1 FROM sessions WHERE session_id = ?4 AND user_id <> ?5)`
 
-func (s *sessions) Put(ctx context.Context, list ...store.Session) (out []store.Outcome, err error) {
+func (s *sessions) Put(ctx context.Context, list ...store.Session) ([]store.Outcome, error) {
 	encoded, bytes, err := s.encode(list)
 	if err != nil || len(list) == 0 {
 		return nil, err
 	}
+	var out []store.Outcome
 	err = s.db().write(ctx, bulk, len(list), bytes, func(t *tx) error {
 		out = out[:0]
 		for i := range encoded {

@@ -10,9 +10,10 @@ import (
 	"github.com/asleep-sdk/asleep/store"
 )
 
-func (i *inbox) Settle(ctx context.Context, list ...store.Settlement) (lost []store.Token, err error) {
+func (i *inbox) Settle(ctx context.Context, list ...store.Settlement) ([]store.Token, error) {
 	list = slices.Clone(list)
 	for n := range list {
+		var err error
 		if list[n], err = list[n].Normalize(); err != nil {
 			return nil, err
 		}
@@ -20,8 +21,9 @@ func (i *inbox) Settle(ctx context.Context, list ...store.Settlement) (lost []st
 	if len(list) == 0 {
 		return nil, ctx.Err()
 	}
+	var lost []store.Token
 	ready := false
-	err = i.db.write(ctx, urgent, len(list), 0, func(t *tx) error {
+	err := i.db.write(ctx, urgent, len(list), 0, func(t *tx) error {
 		lost = lost[:0]
 		for _, s := range list {
 			held, err := i.settle(t, s)
@@ -109,7 +111,7 @@ func (i *inbox) mark(t *tx, token store.Token, step string) (held, fresh bool, e
 }
 
 // Apply does what [store.Applier] says.
-func (i *inbox) Apply(ctx context.Context, token store.Token, step string, w store.Write) (out []store.Outcome, err error) {
+func (i *inbox) Apply(ctx context.Context, token store.Token, step string, w store.Write) ([]store.Outcome, error) {
 	if !store.IsStep(step) {
 		return nil, fmt.Errorf("%w: step %.40q: want 1 to 40 letters, digits, '_' or '-'", store.ErrInvalid, step)
 	}
@@ -122,10 +124,12 @@ func (i *inbox) Apply(ctx context.Context, token store.Token, step string, w sto
 	if err != nil {
 		return nil, err
 	}
+	var out []store.Outcome
 	held := false
 	err = i.db.write(ctx, urgent, 1+len(rows)+len(windows), bytes+more, func(t *tx) error {
 		out = out[:0]
 		var fresh bool
+		var err error
 		if held, fresh, err = i.mark(t, token, step); err != nil || !fresh {
 			return err
 		}

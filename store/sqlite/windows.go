@@ -26,11 +26,12 @@ type windowRow struct {
 	epochs []byte
 }
 
-func (s *sessions) PutWindow(ctx context.Context, list ...store.Window) (out []store.Outcome, err error) {
+func (s *sessions) PutWindow(ctx context.Context, list ...store.Window) ([]store.Outcome, error) {
 	encoded, bytes, err := s.encodeWindows(list)
 	if err != nil || len(list) == 0 {
 		return nil, err
 	}
+	var out []store.Outcome
 	err = s.db().write(ctx, bulk, len(list), bytes, func(t *tx) error {
 		out = out[:0]
 		for i := range encoded {

@@ -74,7 +74,8 @@ func newWriter(d *DB) *writer {
 }
 
 // write queues a write and waits for its commit. If the context ends before its
-// turn, it is not carried out.
+// turn, it is not carried out. What do sets belongs to the writer until write
+// has returned nil: after an error it may still be at work.
 func (d *DB) write(ctx context.Context, l lane, rows, bytes int, do func(*tx) error) error {
 	if d.writer == nil {
 		return store.ErrReadOnly

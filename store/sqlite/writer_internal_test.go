@@ -218,3 +218,36 @@ func TestAFailedCommitGivesUpTheConnection(t *testing.T) {
 		t.Errorf("the connection was kept after a failed commit: %s", &log)
 	}
 }
+
+// TestAWriteUnderWayOutlivesItsCaller: the caller is told that the outcome is
+// unknown, and the write goes on.
+func TestAWriteUnderWayOutlivesItsCaller(t *testing.T) {
+	t.Parallel()
+	db, err := Open(t.Context(), filepath.Join(t.TempDir(), "a.db"), Config{}, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	hold := make(chan struct{})
+	err = db.write(ctx, bulk, 1, 0, func(tx *tx) error {
+		cancel()
+		<-hold
+		_, err := tx.exec("INSERT INTO tombstones (hash, until_ms) VALUES (x'01', 1)")
+		return err
+	})
+	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "unknown") {
+		t.Errorf("%v, want that the outcome is unknown", err)
+	}
+	close(hold)
+	n := 0
+	err = db.write(t.Context(), bulk, 1, 0, func(tx *tx) error {
+		_, err := tx.row("SELECT count(*) FROM tombstones", nil, &n)
+		return err
+	})
+	if err != nil || n != 1 {
+		t.Errorf("%d rows, %v; want the write to have gone on", n, err)
+	}
+	if err := db.Close(); err != nil {
+		t.Error(err)
+	}
+}
