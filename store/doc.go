@@ -49,9 +49,11 @@
 //
 // A method that returns without an error has done what it says durably: after a
 // kill or a power cut it is still done. One that returns an error has done
-// nothing of it, with one exception: when the context ended while the commit was
-// under way the outcome is unknown, and the same call may be made again, as all
-// of them are idempotent or fenced by a [Token].
+// nothing of it, with two exceptions: when the context ended while the commit was
+// under way the outcome is unknown, and a commit that the disk failed to sync may
+// come to light when the process is killed before it has recovered. The same call
+// may be made again in any case, as all of them are idempotent or fenced by a
+// [Token].
 //
 // Errors match by errors.Is: [ErrNotFound], [ErrInvalid] (the argument; never
 // worth repeating) and [ErrUnavailable] (the backend; worth repeating later), of
