@@ -42,7 +42,8 @@ var rooms = []room{
 	{dir: "cache/memory", house: []string{".", "cache"}, links: []string{"github.com/maypok86/otter/v2"}},
 	{dir: "cache/rediscache", house: []string{".", "cache"}, links: []string{"github.com/redis/go-redis/v9"}},
 	{dir: "store", house: []string{"."}},
-	{dir: "store/storetest", house: []string{".", "store"}},
+	{dir: "store/memory", house: []string{".", "store"}},
+	{dir: "store/storetest", house: []string{".", "store", "store/memory"}},
 	{dir: "store/sqlite/...", house: []string{".", "store/..."}, links: []string{"modernc.org/sqlite"}},
 	{dir: "store/postgres/...", house: []string{".", "store/..."}, links: []string{"github.com/jackc/pgx/v5"}},
 	{dir: "store/mongo/...", house: []string{".", "store/..."}, links: []string{"go.mongodb.org/mongo-driver/v2"}},
@@ -89,14 +90,14 @@ var drivers = []string{
 
 var weights = []weight{
 	{
-		light: []string{".", "cache", "client", "hypnogram", "store", "store/storetest", "webhook", "asleeptest", "internal/api", "internal/transport"},
+		light: []string{".", "cache", "client", "hypnogram", "store", "store/memory", "store/storetest", "webhook", "asleeptest", "internal/api", "internal/transport"},
 		heavy: drivers,
 		why:   "an app pays only for the backends it imports",
 	},
 	{
 		light: []string{
 			".", "cache/...", "client", "fleet", "hypnogram", "internal/api", "internal/transport", "observe/...",
-			"server", "store", "store/sqlite/...", "store/postgres/...", "store/mongo/...", "webhook",
+			"server", "store", "store/memory", "store/internal/...", "store/sqlite/...", "store/postgres/...", "store/mongo/...", "webhook",
 		},
 		heavy: []string{"testing", "net/http/httptest"},
 		why:   "test support stays in asleeptest and store/storetest",

@@ -1,0 +1,82 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// Options are what every backend understands. The zero value is a good start.
+type Options struct {
+	// Sealer encrypts payloads. Nil stores them as they are. Payloads that were
+	// stored before are read either way, if the Sealer has their key.
+	Sealer Sealer
+
+	// Logger hears of what no caller is told: failed commits and recoveries. Nil
+	// is silent. No payload and no user id is logged.
+	Logger *slog.Logger
+}
+
+// Backend opens stores of one kind. Each backend package has a function that
+// returns its own.
+type Backend struct {
+	// Name is what errors call it.
+	Name string
+
+	// Schemes are the URL schemes it answers to, in lower case.
+	Schemes []string
+
+	// Open opens the database. The URL has one of the schemes.
+	Open func(ctx context.Context, u *url.URL, o Options) (Store, error)
+}
+
+// Open opens the database that rawURL names with the backend that answers to its
+// scheme: sqlite:./asleep.db, memory:, and so on. A scheme that none of the
+// backends answers to is an error that names those that are known. No error
+// contains a password of the URL.
+func Open(ctx context.Context, rawURL string, o Options, backends ...Backend) (Store, error) {
+	scheme, _, ok := strings.Cut(strings.TrimSpace(rawURL), ":")
+	if scheme = strings.ToLower(scheme); !ok || !isScheme(scheme) {
+		return nil, invalid("the database URL has no scheme: want %s", schemesOf(backends))
+	}
+	at := slices.IndexFunc(backends, func(b Backend) bool { return slices.Contains(b.Schemes, scheme) })
+	if at < 0 {
+		return nil, invalid("no backend for the database URL scheme %q: want %s", scheme, schemesOf(backends))
+	}
+	// The message of url.Parse repeats the URL, password and all.
+	u, err := url.Parse(strings.TrimSpace(rawURL))
+	if err != nil {
+		return nil, invalid("the %s URL of the database cannot be parsed: percent-encode what is special in it", scheme)
+	}
+	s, err := backends[at].Open(ctx, u, o)
+	if err != nil {
+		return nil, fmt.Errorf("open the %s database: %w", backends[at].Name, err)
+	}
+	return s, nil
+}
+
+func isScheme(s string) bool {
+	for i, r := range s {
+		letter := 'a' <= r && r <= 'z'
+		if !letter && (i == 0 || !strings.ContainsRune("0123456789+-.", r)) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func schemesOf(backends []Backend) string {
+	var all []string
+	for _, b := range backends {
+		for _, s := range b.Schemes {
+			all = append(all, s+":")
+		}
+	}
+	if len(all) == 0 {
+		return "a backend to be passed to Open"
+	}
+	return strings.Join(all, " or ")
+}

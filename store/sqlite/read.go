@@ -1,0 +1,174 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/asleep-sdk/asleep"
+	"github.com/asleep-sdk/asleep/store"
+)
+
+const (
+	head    = "session_id, user_id, state, settled, start_ms, end_ms, zone, offset_s, form, observed_ms, created_ms, updated_ms, metrics"
+	payload = ", epochs, raw"
+)
+
+func (s *sessions) scan(rows *sql.Rows, brief bool) (v store.Session, err error) {
+	var start, end, offset, form, observed, created, updated int64
+	var metrics, epochs, raw []byte
+	into := []any{&v.ID, &v.UserID, &v.State, &v.Settled, &start, &end, &v.Zone, &offset, &form, &observed, &created, &updated, &metrics}
+	if !brief {
+		into = append(into, &epochs, &raw)
+	}
+	if err := rows.Scan(into...); err != nil {
+		return v, err
+	}
+	v.Start, v.End, v.Observed = fromMilli(start), fromMilli(end), fromMilli(observed)
+	v.CreatedAt, v.UpdatedAt = fromMilli(created), fromMilli(updated)
+	v.Offset, v.Form = time.Duration(offset)*time.Second, store.Form(form) //nolint:gosec // it was stored as one
+	if metrics, err = s.codec.Open(columnMetrics, v.ID, metrics); err != nil {
+		return v, err
+	}
+	if err := v.Metrics.UnmarshalBinary(metrics); err != nil || brief {
+		return v, err
+	}
+	if epochs, err = s.codec.Open(columnEpochs, v.ID, epochs); err != nil {
+		return v, err
+	}
+	if err := v.Epochs.UnmarshalBinary(epochs); err != nil {
+		return v, err
+	}
+	raw, err = s.codec.Open(columnRaw, v.ID, raw)
+	v.Raw = string(raw)
+	return v, err
+}
+
+func (s *sessions) Get(ctx context.Context, id string) (store.Session, error) {
+	list, err := s.read(ctx, "SELECT "+head+payload+" FROM sessions WHERE session_id = ?", []any{id}, false)
+	if err != nil {
+		return store.Session{}, err
+	}
+	if len(list) == 0 {
+		return store.Session{}, fmt.Errorf("%w: session %.100q", store.ErrNotFound, id)
+	}
+	return list[0], nil
+}
+
+func (s *sessions) read(ctx context.Context, text string, args []any, brief bool) (list []store.Session, err error) {
+	st, err := s.db().query(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	err = each(ctx, st, args, func(rows *sql.Rows) error {
+		v, err := s.scan(rows, brief)
+		list = append(list, v)
+		return err
+	})
+	if err != nil {
+		return nil, s.db().readError(ctx, err)
+	}
+	return list, nil
+}
+
+func (s *sessions) List(ctx context.Context, q store.Query) ([]store.Session, error) {
+	q, err := q.Normalize()
+	if err != nil {
+		return nil, err
+	}
+	var where []string
+	var args []any
+	and := func(condition string, values ...any) {
+		where, args = append(where, condition), append(args, values...)
+	}
+	if q.UserID != "" {
+		and("user_id = ?", q.UserID)
+	}
+	from, to := startRange(q)
+	and("start_ms >= ? AND start_ms < ?", from, to)
+	if !q.FromDate.IsZero() || !q.ToDate.IsZero() {
+		and("local_date BETWEEN ? AND ?", max(1, dateNumber(q.FromDate)), lastDate(q.ToDate))
+	}
+	if !q.After.IsZero() {
+		and("(start_ms, session_id) < (?, ?)", q.After.Start.UnixMilli(), q.After.ID)
+	}
+	columns := head + payload
+	if q.Brief {
+		columns = head
+	}
+	text := "SELECT " + columns + " FROM sessions WHERE " + strings.Join(where, " AND ") + " ORDER BY start_ms DESC, session_id DESC LIMIT ?"
+	return s.read(ctx, text, append(args, q.Limit), q.Brief)
+}
+
+// startRange narrows the range of instants to what the dates allow, as only
+// that has an index: a local date lies within a day of the same date in UTC.
+func startRange(q store.Query) (from, to int64) {
+	from, to = bounds(q.From, q.To)
+	if !q.FromDate.IsZero() {
+		from = max(from, q.FromDate.AddDays(-1).In(time.UTC).UnixMilli())
+	}
+	if !q.ToDate.IsZero() {
+		to = min(to, q.ToDate.AddDays(2).In(time.UTC).UnixMilli())
+	}
+	return from, to
+}
+
+func bounds(after, before time.Time) (from, to int64) {
+	from, to = math.MinInt64, math.MaxInt64
+	if !after.IsZero() {
+		from = after.UnixMilli()
+	}
+	if !before.IsZero() {
+		to = before.UnixMilli()
+	}
+	return from, to
+}
+
+func lastDate(d asleep.Date) int64 {
+	if d.IsZero() {
+		return math.MaxInt64
+	}
+	return dateNumber(d)
+}
+
+// Newest first, as the oracle does, so that means are the same to the last bit.
+const statsRows = `SELECT session_id, start_ms, offset_s, metrics FROM sessions
+WHERE user_id = ? AND start_ms >= ? AND start_ms < ? ORDER BY start_ms DESC, session_id DESC`
+
+func (s *sessions) Stats(ctx context.Context, q store.StatsQuery) ([]store.Bucket, error) {
+	q, err := q.Normalize()
+	if err != nil {
+		return nil, err
+	}
+	st, err := s.db().query(ctx, statsRows)
+	if err != nil {
+		return nil, err
+	}
+	from, to := bounds(q.From, q.To)
+	tally := store.Tally{Period: q.Period}
+	err = each(ctx, st, []any{q.UserID, from, to}, func(rows *sql.Rows) error {
+		var v store.Session
+		var start, offset int64
+		var metrics []byte
+		if err := rows.Scan(&v.ID, &start, &offset, &metrics); err != nil {
+			return err
+		}
+		v.Start, v.Offset = fromMilli(start), time.Duration(offset)*time.Second
+		plain, err := s.codec.Open(columnMetrics, v.ID, metrics)
+		if err != nil {
+			return err
+		}
+		if err := v.Metrics.UnmarshalBinary(plain); err != nil {
+			return err
+		}
+		tally.Add(v)
+		return nil
+	})
+	if err != nil {
+		return nil, s.db().readError(ctx, err)
+	}
+	return tally.Buckets(), nil
+}
