@@ -53,6 +53,9 @@ build: ## compile every package; commands land in bin/
 	@if [ -d cmd ]; then mkdir -p bin && go build -o bin/ ./cmd/...; fi
 
 test: ## the tests of every module, under the race detector
+	@command -v strace >/dev/null || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || \
+	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends strace; } </dev/null >&2 || \
+	  echo 'strace could not be installed: failing syncs are not tested' >&2
 	$(race_check)
 	$(call each_module,$(PACKAGED),go test $(RACE) $(TESTFLAGS) ./...)
 

@@ -146,10 +146,11 @@ func verify(t *testing.T, path string, acked map[string]bool) {
 	t.Logf("%d events stored", stored)
 }
 
-// missing says loudly what a test needs, and fails where nobody would see it.
-func missing(t *testing.T, what string) {
+// missing says loudly what a test needs. Where it could have been installed and
+// nobody would see the message, it fails.
+func missing(t *testing.T, what string, installable bool) {
 	t.Helper()
-	if os.Getenv("CI") == "true" {
+	if installable && os.Getenv("CI") == "true" {
 		t.Fatalf("this test needs %s", what)
 	}
 	t.Skipf("NOT TESTED: this test needs %s", what)
@@ -161,7 +162,7 @@ func missing(t *testing.T, what string) {
 func TestAfterAFailedSyncNothingIsAcknowledged(t *testing.T) {
 	strace, err := exec.LookPath("strace")
 	if err != nil || os.Geteuid() != 0 {
-		missing(t, "strace, and to run as root")
+		missing(t, "strace, and to run as root", os.Geteuid() == 0)
 	}
 	path := filepath.Join(t.TempDir(), "a.db")
 	cmd, lines := start(t, path, 8)
@@ -222,7 +223,7 @@ func TestAfterAFailedSyncNothingIsAcknowledged(t *testing.T) {
 func TestAFullDiskIsToldAndPasses(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=3m"); err != nil {
-		missing(t, fmt.Sprintf("to run as root and mount a tmpfs (%v)", err))
+		missing(t, fmt.Sprintf("to run as root and mount a tmpfs (%v)", err), false)
 	}
 	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
 	path := filepath.Join(dir, "a.db")
