@@ -58,6 +58,7 @@ test: ## the tests of every module, under the race detector
 	  echo 'strace could not be installed: failing syncs are not tested' >&2
 	$(race_check)
 	$(call each_module,$(PACKAGED),go test $(RACE) $(TESTFLAGS) ./...)
+	@[ -z "$(RACE)" ] || { echo '-- what the race detector would distort'; go test -run '^TestTheMemoryOfAFetchIsFlat$$' ./internal/cli; }
 
 race: ## the tests again and again in random order: RACECOUNT=5
 	$(race_check)
