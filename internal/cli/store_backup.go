@@ -59,7 +59,7 @@ func (o *storeBackupOptions) run(ctx context.Context) error {
 	err := d.withStore(ctx, readStore, func(s store.Store) error {
 		b, ok := s.(store.Backuper)
 		if !ok {
-			return usageError(fmt.Errorf("the command cannot back up a database of this kind: use the tools that came with it"))
+			return usageError(errors.New("the command cannot back up a database of this kind: use the tools that came with it"))
 		}
 		return backUp(ctx, b, o.file)
 	})
