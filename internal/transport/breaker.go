@@ -255,7 +255,18 @@ func (b *Breaker) admit(p pass) (permit, error) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	now := time.Now()
+	if b.state != BreakerClosed {
+		return b.admitUnsure(p, time.Now())
+	}
+	done, err := b.engine.Allow()
+	if err != nil { // it is closed as well: we never disagree
+		return permit{}, b.refuse(nil)
+	}
+	return permit{b: b, done: done, epoch: b.epoch}, nil
+}
+
+// admitUnsure is admit of a breaker that is not simply closed.
+func (b *Breaker) admitUnsure(p pass, now time.Time) (permit, error) {
 	if p.probe != nil && p.probe == b.probe {
 		p.probe.used, p.probe.ends = true, now.Add(b.cfg.ProbeLease)
 		return permit{b: b, probe: p.probe}, nil
@@ -267,14 +278,8 @@ func (b *Breaker) admit(p pass) (permit, error) {
 		return permit{b: b, probe: own}, nil
 	case !goes && b.mode != ModeMetricsOnly:
 		return permit{}, b.refuse(nil)
-	case b.state != BreakerClosed: // forced closed, or only watched
-		return permit{}, nil
 	}
-	done, err := b.engine.Allow()
-	if err != nil { // it is closed as well: we never disagree
-		return permit{}, b.refuse(nil)
-	}
-	return permit{b: b, done: done, epoch: b.epoch}, nil
+	return permit{}, nil // forced closed, or only watched
 }
 
 // report tells what came of the attempt: nil, errFailed or errExcluded.
