@@ -193,7 +193,7 @@ func TestLookingInEarlyPays(t *testing.T) {
 func TestAnUpstreamThatMeansItIsNotHammered(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		const pauses, asked = 500, 2 * time.Second
+		const pauses, asked = 500, 30 * time.Second
 		throttle := newThrottle(t, transport.ThrottleConfig{Rate: 100})
 		var until time.Time
 		early, refused := 0, 0
