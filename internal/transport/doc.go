@@ -58,7 +58,8 @@
 // refusal is typed, comes before anything is sent, ends the call, and keeps what
 // the upstream said last in [Result].Answer:
 //
-//	ErrCircuitOpen      the upstream is considered down ([CircuitOpenError].Until)
+//	ErrCircuitOpen      the upstream is considered down ([CircuitOpenError].Until); between two
+//	                    good probes a call waits for up to 250 ms instead
 //	ErrBulkheadFull     too many wait for a slot
 //	ErrThrottled        the token lies past the deadline
 //	ErrBudgetExhausted  too many retries fail: what the upstream said is returned, not repeated
