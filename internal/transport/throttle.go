@@ -165,8 +165,9 @@ type Feedback struct {
 // twentieth of it (so that several processes do not return together), bounded by
 // GateCap. It reopens with an empty bucket.
 //
-// Unless WholeGate or Fixed is set, one attempt may look in after 50 ms or a round
-// trip, whichever is longer. If it is accepted, the gate opens at once, for the rate cut
+// Behind a Retry-After of less than 2 s, which may well be a fraction of a second rounded
+// up, one attempt may look in after 50 ms or a round trip, whichever is longer, unless
+// WholeGate or Fixed is set. If it is accepted, the gate opens at once, for the rate cut
 // as without a Retry-After; if it is turned away, the gate stays closed to its end, and
 // looks become rare as long as none is accepted.
 func (t *Throttle) Feedback(g Grant, f Feedback) {

@@ -8,14 +8,15 @@ import (
 // gate is the quiet time that a Retry-After asks for, of the caller who was told and,
 // to be safe, of everybody.
 //
-// Everybody is more than many upstreams mean. One that counts requests in a bucket of
-// 20 per 0.2 s sends the same "Retry-After: 1" as one that wants to be left alone, as
-// the header knows whole seconds only. So one request, of somebody who was not told,
-// looks in early. If it is accepted, the rate was the matter and not the client: the
-// gate opens, and the new pace does the rest. If it is refused, the upstream means what
-// it says: the gate stays closed to the end, and the next gates are not looked
-// behind, first one, then three, seven and so on up to 63. So an upstream that
-// lets nobody in and counts every try is tried a handful of times in all.
+// Everybody is more than many upstreams mean by "Retry-After: 1". It is the least that
+// the header can say: one that counts requests in a bucket of 20 per 0.2 s has to round up
+// to it, and loses four fifths of what it would take. So behind a gate of less than 2 s
+// one request, of somebody who was not told, looks in early. If it is accepted, the
+// rate was the matter and not the client: the gate opens, and the new pace does the
+// rest. If it is refused, the upstream means what it says: the gate stays closed to the
+// end, and the next gates are not looked behind, first one, then three, seven and so
+// on up to 63. So an upstream that lets nobody in and counts every try is tried a
+// handful of times in all.
 //
 // Whoever was told waits in any case for as long as was asked (see [Retry]).
 type gate struct {
@@ -33,7 +34,9 @@ const (
 	// lookAfter is the least time between a refusal and the look. An allowance that
 	// grows by 20 or more a second has grown by one then.
 	lookAfter = 50 * time.Millisecond
-	maxDoubt  = 6
+	// tooLong is the shortest wait that cannot be a shorter one rounded up.
+	tooLong  = 2 * time.Second
+	maxDoubt = 6
 )
 
 // close takes in that a request was refused with a Retry-After, and reports whether that
@@ -50,7 +53,7 @@ func (g *gate) close(grant Grant, now, asked, roundTrip time.Duration) bool {
 	g.until = until + rand.N(asked/20+1)
 	g.since, g.look = now, 0
 	switch after := max(lookAfter, roundTrip); {
-	case g.whole || after > asked/2:
+	case g.whole || asked >= tooLong || after > asked/2:
 	case g.skip > 0:
 		g.skip--
 	default:

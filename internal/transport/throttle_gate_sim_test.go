@@ -187,28 +187,3 @@ func TestLookingInEarlyPays(t *testing.T) {
 		}
 	}
 }
-
-// TestAnUpstreamThatMeansItIsNotHammered: over 500 pauses that it insists on, it is
-// looked in on as often as the logarithm says and then once in 64 pauses.
-func TestAnUpstreamThatMeansItIsNotHammered(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		const pauses, asked = 500, 30 * time.Second
-		throttle := newThrottle(t, transport.ThrottleConfig{Rate: 100})
-		var until time.Time
-		early, refused := 0, 0
-		for refused < pauses {
-			g, _ := take(t, throttle, time.Now())
-			if time.Now().Before(until) {
-				early++
-			} else {
-				refused++
-			}
-			until = time.Now().Add(asked)
-			throttle.Feedback(g, transport.Feedback{Limited: true, RetryAfter: asked})
-		}
-		if most := 7 + pauses/64; early == 0 || early > most {
-			t.Errorf("%d requests came during %d pauses, want some, at most %d", early, pauses, most)
-		}
-	})
-}

@@ -11,7 +11,7 @@ import (
 	"github.com/asleep-sdk/asleep/internal/transport"
 )
 
-// shut is a throttle whose gate was closed for 10 s at 1 s, with callers in line.
+// shut is a throttle whose gate was closed at 1 s, with callers in line.
 type shut struct {
 	*transport.Throttle
 
@@ -23,7 +23,7 @@ type shut struct {
 	first transport.Grant
 }
 
-const shutFor = 10 * time.Second
+const shutFor = 1900 * time.Millisecond
 
 // inFrontOfTheGate runs test when the first caller has had time to look in.
 func inFrontOfTheGate(t *testing.T, cfg transport.ThrottleConfig, callers int, test func(*shut)) {
@@ -76,11 +76,11 @@ func TestOneLooksInBeforeTheGateOpens(t *testing.T) {
 		{"accepted, all may come", func(s *shut) { s.Feedback(s.first, transport.Feedback{}) }, 1500 * time.Millisecond},
 		{"refused, the gate closes for good", func(s *shut) {
 			s.Feedback(s.first, transport.Feedback{Limited: true, RetryAfter: shutFor})
-		}, 11500 * time.Millisecond},
+		}, 1500*time.Millisecond + shutFor},
 		{"refused without a wait, the gate stays closed", func(s *shut) {
 			s.Feedback(s.first, transport.Feedback{Limited: true})
-		}, 11 * time.Second},
-		{"unanswered, the gate stays closed", func(*shut) {}, 11 * time.Second},
+		}, time.Second + shutFor},
+		{"unanswered, the gate stays closed", func(*shut) {}, time.Second + shutFor},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -89,7 +89,7 @@ func TestOneLooksInBeforeTheGateOpens(t *testing.T) {
 					t.Fatalf("left at %v, want one, 50 ms after the gate was closed or later", left)
 				}
 				tt.look(s)
-				s.restFrom(8, tt.from, shutFor/20+5*time.Second)
+				s.restFrom(8, tt.from, shutFor/20+4*time.Second)
 			})
 		})
 	}
