@@ -150,7 +150,7 @@ func TestLookingInEarlyPays(t *testing.T) {
 		{"bucket of 100", bucketOf(100, 100), 0.9, 1.05},
 		{"sliding second", slidingOf(100, time.Second), 0.85, 1.05},
 		{"fixed second", fixedOf(100, time.Second, 0), 0.75, 1.05},
-		{"8 at a time", func() allowance { return &crowd{limit: 8} }, 1, 1.09},
+		{"8 at a time", func() allowance { return &crowd{limit: 8} }, 0.95, 1.09},
 		{"nobody for a second", penaltyOf(100, 20, time.Second), 0.6, 1.09},
 	} {
 		for _, latency := range []time.Duration{5, 20, 200} {
