@@ -1,7 +1,6 @@
 package transport_test
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -84,7 +83,7 @@ func (s storm) run(t *testing.T, seed uint64) (out weathered) {
 			}
 		}
 		attempt := func(rng *rand.Rand) (told time.Duration) {
-			g, err := throttle.Take(context.Background())
+			g, err := throttle.Take(t.Context())
 			if err != nil {
 				t.Error(err)
 			}
@@ -145,17 +144,18 @@ func TestLookingInEarlyPays(t *testing.T) {
 		gain float64 // accepted per second against the whole gate, at least
 
 		attempts float64 // per call, at most
+		least    float64 // accepted per second
 	}{
-		{"bucket of 20", bucketOf(100, 20), 1, 1.05},
-		{"bucket of 100", bucketOf(100, 100), 0.9, 1.05},
-		{"sliding second", slidingOf(100, time.Second), 0.85, 1.05},
-		{"fixed second", fixedOf(100, time.Second, 0), 0.75, 1.05},
-		{"8 at a time", func() allowance { return &crowd{limit: 8} }, 0.95, 1.09},
-		{"nobody for a second", penaltyOf(100, 20, time.Second), 0.6, 1.09},
+		{"bucket of 20", bucketOf(100, 20), 1, 1.05, 80},
+		{"bucket of 100", bucketOf(100, 100), 0.9, 1.05, 95},
+		{"sliding second", slidingOf(100, time.Second), 0.8, 1.05, 0},
+		{"fixed second", fixedOf(100, time.Second, 0), 0.75, 1.05, 0},
+		{"8 at a time", func() allowance { return &crowd{limit: 8} }, 0.9, 1.09, 0},
+		{"nobody for a second", penaltyOf(100, 20, time.Second), 0.6, 1.09, 0},
 	} {
 		for _, latency := range []time.Duration{5, 20, 200} {
 			for header, asked := range map[string]func(time.Duration) time.Duration{"1": oneSecond, "date": aDate} {
-				for _, rate := range []float64{150, 1000, 1e6} {
+				for _, rate := range []float64{150, 1e6} {
 					t.Run(fmt.Sprintf("%s/%d ms/Retry-After %s/rate %v", up.name, latency, header, rate), func(t *testing.T) {
 						t.Parallel()
 						var mean [2]weathered
@@ -178,8 +178,8 @@ func TestLookingInEarlyPays(t *testing.T) {
 						if early.attempts > max(up.attempts, whole.attempts) {
 							t.Errorf("%.3f attempts per call, want at most %v or what the whole gate takes, %.3f", early.attempts, up.attempts, whole.attempts)
 						}
-						if up.name == "bucket of 20" && early.perSecond < 85 {
-							t.Errorf("%.1f accepted per second, want at least 85", early.perSecond)
+						if early.perSecond < up.least {
+							t.Errorf("%.1f accepted per second, want at least %v", early.perSecond, up.least)
 						}
 					})
 				}
