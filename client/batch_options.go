@@ -10,7 +10,7 @@ import (
 	"github.com/asleep-sdk/asleep"
 )
 
-var opFetchSessions = operation{"fetchSessions", ""}
+var opFetchSessions = operation{name: "fetchSessions"}
 
 // batchPlan is a batch that has been checked: ready to run, any number of times.
 type batchPlan struct {

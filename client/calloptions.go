@@ -74,12 +74,10 @@ func inBatch() CallOption {
 	return func(s *callSettings) { s.batch = true }
 }
 
-func callSettingsOf(opts []CallOption) callSettings {
-	var s callSettings
+func (s *callSettings) apply(opts []CallOption) {
 	for _, opt := range opts {
 		if opt != nil {
-			opt(&s)
+			opt(s)
 		}
 	}
-	return s
 }

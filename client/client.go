@@ -2,7 +2,6 @@ package client
 
 import (
 	"net/url"
-	"time"
 
 	"github.com/asleep-sdk/asleep/internal/transport"
 )
@@ -17,8 +16,8 @@ type Client struct {
 	breakers *transport.Breakers
 	server   string // base URL with a trailing slash, for the request builders
 	base     *url.URL
-	zone     string // default timezone, empty: none is sent
-	overall  time.Duration
+	zone     string         // default timezone, empty: none is sent
+	overall  overallTimeout // by default
 	redactor redactor
 	zones    *zones
 }

@@ -65,7 +65,7 @@ func (c *Client) Do(ctx context.Context, r Request, opts ...CallOption) (*Respon
 	if err != nil {
 		k.problem("body", "%v: give bytes of JSON, or a value that encoding/json accepts", err)
 	}
-	a, err := k.send(ctx, func() (*http.Request, error) { return k.request(ctx, r, body) })
+	a, err := k.send(ctx, func(ctx context.Context) (*http.Request, error) { return k.request(ctx, r, body) })
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +77,7 @@ func (c *Client) Do(ctx context.Context, r Request, opts ...CallOption) (*Respon
 // does not tell whether the key is good.
 func (c *Client) Ping(ctx context.Context, opts ...CallOption) error {
 	k := c.newCall(opPing, append([]CallOption{Timeout(pingTimeout), Attempts(1)}, opts...))
-	_, err := k.send(ctx, func() (*http.Request, error) { return api.NewGetUserRequest(c.server, "ping") })
+	_, err := k.send(ctx, func(context.Context) (*http.Request, error) { return api.NewGetUserRequest(c.server, "ping") })
 	if e, ok := errors.AsType[*Error](err); ok && e.StatusCode != 0 {
 		return nil
 	}
@@ -88,7 +88,7 @@ const pingTimeout = 2 * time.Second
 
 // checkRequest notes what would leave the base URL or the rules of HTTP.
 func (k *call) checkRequest(r Request) {
-	if r.Method == "" || strings.Trim(r.Method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
+	if !capitals(r.Method) {
 		k.problem("method", "%q: give one such as GET, in capitals", clip(r.Method, 40))
 	}
 	if r.UserID != "" {
@@ -104,6 +104,15 @@ func (k *call) checkRequest(r Request) {
 	}
 }
 
+func capitals(s string) bool {
+	for i := range len(s) {
+		if s[i] < 'A' || s[i] > 'Z' {
+			return false
+		}
+	}
+	return s != ""
+}
+
 // pathProblem says what is wrong with an escaped path. The path is not repeated: it
 // may hold a user id.
 func pathProblem(path string) string {
@@ -114,6 +123,9 @@ func pathProblem(path string) string {
 		return "does not begin with one slash: give one such as /ai/v1/users, without scheme and host"
 	case strings.ContainsAny(path, "?#"):
 		return "has a query or fragment: put parameters into Query and escape ? and # in ids (url.PathEscape)"
+	}
+	if plainPath(path) {
+		return ""
 	}
 	u, err := url.ParseRequestURI(path)
 	if err != nil || strings.ContainsAny(path, " \"<>\\^`{|}") {
@@ -127,17 +139,44 @@ func pathProblem(path string) string {
 	return ""
 }
 
-// request builds a checked request.
-func (k *call) request(ctx context.Context, r Request, body []byte) (*http.Request, error) {
+// plainPath reports whether a path holds nothing but letters, digits, slashes, hyphens
+// and underscores. Nearly all do, and mean what they say: there is nothing to parse.
+func plainPath(path string) bool {
+	for i := range len(path) {
+		switch c := path[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '/', c == '-', c == '_':
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// blank builds a checked request, headers aside.
+func (k *call) blank(ctx context.Context, r Request, body []byte) (*http.Request, error) {
+	query := r.Query.Encode()
+	if base := k.client.base; body == nil && base.RawPath == "" && plainPath(r.Path) {
+		u := *base
+		u.Path, u.RawQuery = strings.TrimSuffix(base.Path, "/")+r.Path, query
+		req := &http.Request{
+			Method: r.Method, URL: &u, Host: u.Host, Header: http.Header{}, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		}
+		return req.WithContext(ctx), nil
+	}
 	target := strings.TrimSuffix(k.client.server, "/") + r.Path
-	if query := r.Query.Encode(); query != "" {
+	if query != "" {
 		target += "?" + query
 	}
 	var reader io.Reader
 	if body != nil {
 		reader = bytes.NewReader(body)
 	}
-	req, err := http.NewRequestWithContext(ctx, r.Method, target, reader)
+	return http.NewRequestWithContext(ctx, r.Method, target, reader)
+}
+
+// request builds a checked request.
+func (k *call) request(ctx context.Context, r Request, body []byte) (*http.Request, error) {
+	req, err := k.blank(ctx, r, body)
 	if err != nil {
 		return nil, err
 	}

@@ -36,7 +36,8 @@
 //	attempts          4, the first included                      WithRetry, Attempts
 //	waits             50 ms doubling to 10 s, full jitter        WithRetry
 //	Retry-After       waited out up to 60 s                      WithRetry
-//	rate limits       waited out within the deadline, not counted as attempts
+//	rate limits       waited out within the deadline, not counted as attempts; all others
+//	                  are quiet too; if for less than 2 s, one may look in earlier  WithThrottle
 //	retry budget      100 tokens, +0.1 a success, +1 a second     WithBudget
 //	throttle          10 per second, bursts of 10, adaptive      WithThrottle
 //	bulkhead          16 in flight, 2 of them kept from batches  WithBulkhead

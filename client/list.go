@@ -176,7 +176,7 @@ func (p *pager) known(s asleep.SessionSummary) bool {
 func (k *call) page(ctx context.Context, q PageQuery) (*SessionPage, error) {
 	ctx, cancel := k.bounded(ctx)
 	defer cancel()
-	a, err := k.exchange(ctx, func() (*http.Request, error) {
+	a, err := k.exchange(ctx, func(context.Context) (*http.Request, error) {
 		return api.NewListSessionsRequest(k.client.server, &api.ListSessionsParams{
 			DateGte: given(q.From), DateLte: given(q.To), OrderBy: given(q.Order),
 			Offset: given(q.Offset), Limit: given(q.PageSize),

@@ -105,7 +105,13 @@ type Throttle struct {
 	// Floor is the rate that no cut goes below; 0 means one per second, or a
 	// tenth of Rate if that is less.
 	Floor float64
-	// Fixed keeps the rate whatever the service answers.
+	// WholeGate keeps everybody quiet for all of a Retry-After, however short, not only
+	// the call that was told. By default that holds from 2 s on; below, which may be a
+	// fraction of a second rounded up, another call looks in after 50 ms or a round
+	// trip, whichever is longer: accepted, it lets all go on at the reduced rate;
+	// refused, it closes the gate to the end, and looks become rare.
+	WholeGate bool
+	// Fixed keeps the rate whatever the service answers, and the whole gate.
 	Fixed bool
 }
 
@@ -181,7 +187,7 @@ func (s *settings) policies() (p policies) {
 	p.breakers, err = transport.NewBreakers(s.breakerConfig())
 	s.adopt("WithBreaker", "breaker: ", err)
 	t := s.throttle
-	p.throttle, err = transport.NewThrottle(transport.ThrottleConfig{Rate: t.Rate, Burst: t.Burst, Floor: t.Floor, Fixed: t.Fixed})
+	p.throttle, err = transport.NewThrottle(transport.ThrottleConfig{Rate: t.Rate, Burst: t.Burst, Floor: t.Floor, WholeGate: t.WholeGate, Fixed: t.Fixed})
 	s.adopt("WithThrottle", "throttle: ", err)
 	p.bulkhead, err = transport.NewBulkhead(s.bulkheadConfig())
 	s.adopt("WithBulkhead", "bulkhead: ", err)

@@ -15,7 +15,7 @@ func (c *Client) Session(ctx context.Context, userID, sessionID string, opts ...
 	k := c.newCall(opGetSession, opts)
 	k.checkUser(userID)
 	k.checkSession(sessionID)
-	a, err := k.send(ctx, func() (*http.Request, error) {
+	a, err := k.send(ctx, func(context.Context) (*http.Request, error) {
 		return api.NewGetSessionRequest(c.server, sessionID, &api.GetSessionParams{XUserID: userID, Timezone: k.zone})
 	})
 	if err != nil {
@@ -31,7 +31,7 @@ func (c *Client) DeleteSession(ctx context.Context, userID, sessionID string, op
 	k := c.newCall(opDeleteSession, opts)
 	k.checkUser(userID)
 	k.checkSession(sessionID)
-	_, err := k.send(ctx, func() (*http.Request, error) {
+	_, err := k.send(ctx, func(context.Context) (*http.Request, error) {
 		return api.NewDeleteSessionRequest(c.server, sessionID, &api.DeleteSessionParams{XUserID: userID})
 	})
 	return err
@@ -42,7 +42,7 @@ func (c *Client) DeleteSession(ctx context.Context, userID, sessionID string, op
 func (c *Client) DeleteAllSessions(ctx context.Context, userID string, opts ...CallOption) error {
 	k := c.newCall(opDeleteAllSessions, opts)
 	k.checkUser(userID)
-	_, err := k.send(ctx, func() (*http.Request, error) {
+	_, err := k.send(ctx, func(context.Context) (*http.Request, error) {
 		return api.NewDeleteAllSessionsRequest(c.server, &api.DeleteAllSessionsParams{XUserID: userID})
 	})
 	return err

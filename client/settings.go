@@ -107,7 +107,7 @@ func (s *settings) client() (*Client, error) {
 		server:   strings.TrimSuffix(base.String(), "/") + "/",
 		base:     base,
 		zone:     s.timezone,
-		overall:  s.effectiveTimeouts().Overall,
+		overall:  overallTimeout{after: s.effectiveTimeouts().Overall},
 		redactor: redactor{key: s.apiKey},
 		zones:    zones,
 	}, nil

@@ -84,7 +84,7 @@ func (c *Client) AverageStats(ctx context.Context, userID string, from, to aslee
 
 // averages makes one request of a checked period.
 func (k *call) averages(ctx context.Context, from, to asleep.Date) (*asleep.AverageStats, error) {
-	a, err := k.exchange(ctx, func() (*http.Request, error) {
+	a, err := k.exchange(ctx, func(context.Context) (*http.Request, error) {
 		return api.NewGetAverageStatsRequest(k.client.server, k.userID, &api.GetAverageStatsParams{
 			StartDate: from, EndDate: to, Timezone: k.zone,
 		})

@@ -45,6 +45,7 @@ type Breaker struct {
 	calls  int       // in the window when it tripped
 	failed int       // of which failures
 	probe  *probe    // that holds the place
+	heals  bool      // half open, and a probe has succeeded
 
 	waiting waitingLine
 	ramp    breakerRamp
@@ -112,7 +113,7 @@ func (b *Breaker) become(to BreakerState, now time.Time) {
 	change := BreakerChange{Name: b.name, From: b.state, To: to, At: now}
 	b.state = to
 	b.epoch++
-	b.probe = nil
+	b.probe, b.heals = nil, false
 	switch to {
 	case BreakerOpen:
 		if change.From == BreakerClosed {
@@ -192,7 +193,9 @@ type pass struct {
 }
 
 // enter is the pre-check. A patient call waits as long as ctx allows; a wait that
-// must outlast ctx's deadline is refused at once.
+// must outlast ctx's deadline is refused at once. Any other call is refused, but for one
+// that comes while the upstream is on its way back: it waits for the verdict of the
+// probe under way, for briefly at most.
 func (b *Breaker) enter(ctx context.Context, call *Call) (pass, error) {
 	if b == nil || b.calm.Load() && (b.cfg.Hint == nil || b.cfg.Hint.Until().IsZero()) {
 		return pass{}, nil
@@ -205,12 +208,15 @@ func (b *Breaker) enter(ctx context.Context, call *Call) (pass, error) {
 		return pass{}, nil
 	}
 	if !call.Limits.Patient {
-		defer b.tell()
-		defer b.mu.Unlock()
-		if goes, p, _ := b.try(time.Now()); goes {
-			return pass{b, p}, nil
+		goes, p, _ := b.try(time.Now())
+		if goes || !b.heals {
+			defer b.tell()
+			defer b.mu.Unlock()
+			if goes {
+				return pass{b, p}, nil
+			}
+			return pass{}, b.refuse(nil)
 		}
-		return pass{}, b.refuse(nil)
 	}
 	w := b.join(ctx, call)
 	b.mu.Unlock()
@@ -255,7 +261,18 @@ func (b *Breaker) admit(p pass) (permit, error) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	now := time.Now()
+	if b.state != BreakerClosed {
+		return b.admitUnsure(p, time.Now())
+	}
+	done, err := b.engine.Allow()
+	if err != nil { // it is closed as well: we never disagree
+		return permit{}, b.refuse(nil)
+	}
+	return permit{b: b, done: done, epoch: b.epoch}, nil
+}
+
+// admitUnsure is admit of a breaker that is not simply closed.
+func (b *Breaker) admitUnsure(p pass, now time.Time) (permit, error) {
 	if p.probe != nil && p.probe == b.probe {
 		p.probe.used, p.probe.ends = true, now.Add(b.cfg.ProbeLease)
 		return permit{b: b, probe: p.probe}, nil
@@ -267,14 +284,8 @@ func (b *Breaker) admit(p pass) (permit, error) {
 		return permit{b: b, probe: own}, nil
 	case !goes && b.mode != ModeMetricsOnly:
 		return permit{}, b.refuse(nil)
-	case b.state != BreakerClosed: // forced closed, or only watched
-		return permit{}, nil
 	}
-	done, err := b.engine.Allow()
-	if err != nil { // it is closed as well: we never disagree
-		return permit{}, b.refuse(nil)
-	}
-	return permit{b: b, done: done, epoch: b.epoch}, nil
+	return permit{}, nil // forced closed, or only watched
 }
 
 // report tells what came of the attempt: nil, errFailed or errExcluded.

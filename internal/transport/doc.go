@@ -42,6 +42,9 @@
 //     as 204 with [Call].AlreadyGone set.
 //   - Everything else is final.
 //
+// While one call waits out a Retry-After, the [Throttle] holds all others back as well,
+// but lets one of them look in early: see [Throttle.Feedback].
+//
 // Waits are jittered and grow; a Retry-After (seconds or date, on any failed
 // answer that is repeated) is never undercut. An error's status stands on its own
 // even if its body is over-long or breaks off: what was read is kept and
@@ -55,7 +58,8 @@
 // refusal is typed, comes before anything is sent, ends the call, and keeps what
 // the upstream said last in [Result].Answer:
 //
-//	ErrCircuitOpen      the upstream is considered down ([CircuitOpenError].Until)
+//	ErrCircuitOpen      the upstream is considered down ([CircuitOpenError].Until); between two
+//	                    good probes a call waits for up to 250 ms instead
 //	ErrBulkheadFull     too many wait for a slot
 //	ErrThrottled        the token lies past the deadline
 //	ErrBudgetExhausted  too many retries fail: what the upstream said is returned, not repeated

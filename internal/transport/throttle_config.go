@@ -47,6 +47,9 @@ type ThrottleConfig struct {
 	// GateCap bounds the quiet time after a Retry-After. 0 means
 	// DefaultGateCap.
 	GateCap time.Duration
+	// WholeGate keeps everybody quiet for the whole of a Retry-After, however short.
+	// Without it one attempt may look in early, see [Throttle.Feedback].
+	WholeGate bool
 	// Fixed keeps the rate at Rate whatever the upstream answers. Retry-After
 	// is honoured all the same.
 	Fixed bool
