@@ -12,6 +12,7 @@ type Stats struct {
 	InFlight int // exchanges under way, waiting ones included
 	Breakers []BreakerStats
 	Throttle ThrottleStats
+	Limiter  LimiterStats
 	Bulkhead BulkheadStats
 	Budget   BudgetStats
 	// HookPanics is how often a hook panicked.
@@ -31,6 +32,10 @@ type BreakerStats struct {
 	Waiting                 int    // patient calls
 	Opened                  uint64 // times it went from closed to open
 	Refused                 uint64 // calls
+	// What other processes say, with an [OpenHint].
+	Hinted    bool      // open because of them
+	HintUntil time.Time // until when they are; zero if none is
+	Heeded    uint64    // times that it opened because of them
 }
 
 // ThrottleStats is the throttle at one moment.
@@ -44,6 +49,19 @@ type ThrottleStats struct {
 	Accepted  uint64    // answers
 	Limited   uint64    // rate-limit answers
 	Cuts      uint64    // times that the rate was cut
+}
+
+// LimiterStats is the [Limiter] at one moment, if there is one. The throttle beside
+// it is then the local share.
+type LimiterStats struct {
+	On        bool      // there is one
+	Away      bool      // it failed when it was last asked
+	Waiting   int       // attempts that wait for it, or in its place
+	GateUntil time.Time // when the wait that the service asked for ends; zero if none
+	Reserved  uint64    // tokens
+	Refused   uint64    // reservations that lay past a deadline
+	Failed    uint64    // errors and panics
+	Local     uint64    // attempts that the local throttle paced in its place
 }
 
 // BulkheadStats is the bulkhead at one moment.
@@ -67,13 +85,14 @@ type BudgetStats struct {
 func (c *Client) Stats() Stats {
 	t := c.doer.Stats()
 	s := Stats{
-		InFlight: t.InFlight, Throttle: ThrottleStats(t.Throttle), Bulkhead: BulkheadStats(t.Bulkhead),
+		InFlight: t.InFlight, Throttle: ThrottleStats(t.Throttle), Limiter: LimiterStats(t.Limiter), Bulkhead: BulkheadStats(t.Bulkhead),
 		Budget: BudgetStats(t.Budget), HookPanics: t.HookPanics,
 	}
 	for _, b := range t.Breakers {
 		s.Breakers = append(s.Breakers, BreakerStats{
 			Name: b.Name, Mode: b.Mode.String(), State: b.State.String(), Since: b.Since, Until: b.Until,
 			Calls: b.Calls, Failures: b.Failures, InARow: b.InARow, Waiting: b.Waiting, Opened: b.Opened, Refused: b.Refused,
+			Hinted: b.Hinted, HintUntil: b.HintUntil, Heeded: b.Heeded,
 		})
 	}
 	return s

@@ -24,6 +24,7 @@ type settings struct {
 	timeouts  Timeouts
 	pool      Pool
 	throttle  Throttle
+	limiter   Limiter
 	bulkhead  Bulkhead
 	userAgent string
 	timezone  string
@@ -96,6 +97,7 @@ func (s *settings) client() (*Client, error) {
 			Breakers:       policies.breakers,
 			Bulkhead:       policies.bulkhead,
 			Throttle:       policies.throttle,
+			Shared:         policies.shared,
 			AttemptTimeout: attempt,
 			Timeouts:       s.attemptTimeouts(),
 			MaxBody:        s.maxBody,

@@ -59,6 +59,9 @@ type Config struct {
 	Breakers *Breakers
 	Bulkhead *Bulkhead
 	Throttle *Throttle
+	// Shared, if set, paces in the throttle's place; it falls back on a
+	// throttle of its own.
+	Shared *Shared
 	// AttemptTimeout bounds an attempt, headers and body together. 0 means
 	// DefaultAttemptTimeout, negative means no timeout. Timeouts says otherwise
 	// for some kinds of operation.

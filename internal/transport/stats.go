@@ -5,6 +5,7 @@ type Stats struct {
 	InFlight   int // calls between the start and the end of Do
 	Breakers   []BreakerStats
 	Throttle   ThrottleStats
+	Limiter    LimiterStats
 	Bulkhead   BulkheadStats
 	Budget     BudgetStats
 	HookPanics uint64 // hooks and listeners that panicked
@@ -14,6 +15,7 @@ type Stats struct {
 func (d *Doer) Stats() Stats {
 	s := Stats{
 		InFlight: int(d.inFlight.Load()), Breakers: d.cfg.Breakers.Stats(), Throttle: d.cfg.Throttle.Stats(),
+		Limiter:  d.cfg.Shared.Stats(),
 		Bulkhead: d.cfg.Bulkhead.Stats(), Budget: d.cfg.Budget.Stats(), HookPanics: d.hooks.panics.Load(),
 	}
 	if d.cfg.Breakers != nil {
