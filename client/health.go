@@ -15,6 +15,7 @@ type Stats struct {
 	Limiter  LimiterStats
 	Bulkhead BulkheadStats
 	Budget   BudgetStats
+	Hedging  HedgingStats
 	// HookPanics is how often a hook panicked.
 	HookPanics uint64
 }
@@ -80,6 +81,23 @@ type BudgetStats struct {
 	Refused  uint64 // retries that could not be paid
 }
 
+// HedgingStats is what [Hedging] did so far.
+type HedgingStats struct {
+	On     bool
+	Sent   uint64 // second requests
+	Won    uint64 // of which answered first
+	Denied uint64 // that were due, and had no budget, slot, token or closed breaker
+	// Delays are the kinds of operation whose latency is known.
+	Delays []HedgingDelay
+}
+
+// HedgingDelay is what is known of the latency of one kind of operation.
+type HedgingDelay struct {
+	Kind    string        // as in [Operation]
+	Samples int           // latencies remembered
+	Delay   time.Duration // until a second request; 0 while there are too few samples
+}
+
 // Stats returns a snapshot. It is cheap and safe to call at any time; its parts are
 // taken one after the other.
 func (c *Client) Stats() Stats {
@@ -87,6 +105,10 @@ func (c *Client) Stats() Stats {
 	s := Stats{
 		InFlight: t.InFlight, Throttle: ThrottleStats(t.Throttle), Limiter: LimiterStats(t.Limiter), Bulkhead: BulkheadStats(t.Bulkhead),
 		Budget: BudgetStats(t.Budget), HookPanics: t.HookPanics,
+		Hedging: HedgingStats{On: t.Hedge.On, Sent: t.Hedge.Sent, Won: t.Hedge.Won, Denied: t.Hedge.Denied},
+	}
+	for _, d := range t.Hedge.Delays {
+		s.Hedging.Delays = append(s.Hedging.Delays, HedgingDelay(d))
 	}
 	for _, b := range t.Breakers {
 		s.Breakers = append(s.Breakers, BreakerStats{

@@ -164,6 +164,28 @@ type Bulkhead struct {
 // DefaultBulkhead is 16 slots.
 func DefaultBulkhead() Bulkhead { return Bulkhead{Limit: 16} }
 
+// Hedging asks a second time for what is slow to come, and takes the answer that
+// comes first. It is for reads of interactive calls: no list or report of a batch, no
+// creation or deletion, no [Client.Ping], no call with [Attempts] of 1 is ever made
+// twice by it. The second request is paid from the upper half of the [Budget], which
+// gets nothing back, and goes only if the breaker is closed and a slot and a token are
+// there at once. The request that loses is cancelled and counts as nothing. So a service
+// that is slow as a whole is not asked twice for long; what is cut is the tail that
+// single slow requests make. The RoundTripper of [WithHTTPClient], if any, has to
+// heed the request's context. The zero value is off.
+type Hedging struct {
+	// Quantile of the latencies of a kind of operation (get, list, other), such as
+	// 0.95: the second request leaves when the first has been under way for that
+	// long, so about 1-Quantile of the requests are made twice.
+	Quantile float64
+	// MinSamples is how many latencies have to be known of a kind of operation
+	// before any request is made twice: 1 to 256, which is how many are
+	// remembered; 0 means 20.
+	MinSamples int
+	// MinDelay is the least time that the first request is given; 0 means 10 ms.
+	MinDelay time.Duration
+}
+
 // Middleware wraps what makes requests. The RoundTripper it returns must be safe
 // for concurrent use.
 type Middleware = func(next http.RoundTripper) http.RoundTripper
@@ -193,6 +215,11 @@ func WithThrottle(t Throttle) Option { return func(s *settings) { s.throttle = t
 // the limiter is away.
 func WithLimiter(l Limiter) Option { return func(s *settings) { s.limiter = l } }
 
+// WithHedging lets slow reads be asked for twice, which is off by default: it
+// costs the service requests, and the plan may count them. It needs the retry budget
+// ([WithBudget]).
+func WithHedging(h Hedging) Option { return func(s *settings) { s.hedging = h } }
+
 // WithBulkhead replaces [DefaultBulkhead].
 func WithBulkhead(b Bulkhead) Option { return func(s *settings) { s.bulkhead = b } }
 
@@ -211,6 +238,7 @@ type policies struct {
 	breakers *transport.Breakers
 	throttle *transport.Throttle
 	shared   *transport.Shared
+	hedge    *transport.Hedge
 	bulkhead *transport.Bulkhead
 }
 
@@ -226,6 +254,14 @@ func (s *settings) policies() (p policies) {
 	s.adopt("WithThrottle", "throttle: ", err)
 	p.shared, err = transport.NewShared(s.limiter, p.throttle, 0)
 	s.adopt("WithLimiter", "throttle: ", err)
+	p.hedge, err = transport.NewHedge(transport.HedgeConfig(s.hedging))
+	s.adopt("WithHedging", "hedging: ", err)
+	if p.hedge != nil && s.budget.Tokens == 0 {
+		s.problem("WithHedging", "there is no retry budget to pay it from: leave WithBudget out, or give it Tokens")
+	}
+	if p.hedge != nil && s.retry.Attempts <= 1 {
+		s.problem("WithHedging", "has no effect beside WithRetry with %d Attempts, which means one request: give 2 or more", s.retry.Attempts)
+	}
 	p.bulkhead, err = transport.NewBulkhead(s.bulkheadConfig())
 	s.adopt("WithBulkhead", "bulkhead: ", err)
 	return p

@@ -25,6 +25,7 @@ type settings struct {
 	pool      Pool
 	throttle  Throttle
 	limiter   Limiter
+	hedging   Hedging
 	bulkhead  Bulkhead
 	userAgent string
 	timezone  string
@@ -98,6 +99,7 @@ func (s *settings) client() (*Client, error) {
 			Bulkhead:       policies.bulkhead,
 			Throttle:       policies.throttle,
 			Shared:         policies.shared,
+			Hedge:          policies.hedge,
 			AttemptTimeout: attempt,
 			Timeouts:       s.attemptTimeouts(),
 			MaxBody:        s.maxBody,

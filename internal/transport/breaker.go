@@ -279,6 +279,31 @@ func (b *Breaker) admit(p pass) (permit, error) {
 	return permit{b: b, done: done, epoch: b.epoch}, nil
 }
 
+// closed reports whether it is closed of its own accord.
+func (b *Breaker) closed() bool {
+	if b == nil {
+		return true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.state == BreakerClosed
+}
+
+// admitClosed is admit for an attempt that nobody needs: it goes only while the
+// breaker is closed, and is never a probe.
+func (b *Breaker) admitClosed() (permit, bool) {
+	if b == nil {
+		return permit{}, true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.state != BreakerClosed {
+		return permit{}, false
+	}
+	done, err := b.engine.Allow()
+	return permit{b: b, done: done, epoch: b.epoch}, err == nil
+}
+
 // report tells what came of the attempt: nil, errFailed or errExcluded.
 func (p permit) report(verdict error) {
 	b := p.b

@@ -22,15 +22,20 @@ type guard struct {
 	bulkhead *Bulkhead
 	throttle *Throttle
 	shared   *Shared
+	hedge    *Hedge
+	budget   *Budget // of which second requests are paid
 	next     http.RoundTripper
 }
 
 // newGuard returns next itself if there is nothing to guard it with.
 func newGuard(cfg Config, next http.RoundTripper) http.RoundTripper {
-	if cfg.Breakers == nil && cfg.Bulkhead == nil && cfg.Throttle == nil && cfg.Shared == nil {
+	if cfg.Breakers == nil && cfg.Bulkhead == nil && cfg.Throttle == nil && cfg.Shared == nil && cfg.Hedge == nil {
 		return next
 	}
-	return &guard{breakers: cfg.Breakers, bulkhead: cfg.Bulkhead, throttle: cfg.Throttle, shared: cfg.Shared, next: next}
+	return &guard{
+		breakers: cfg.Breakers, bulkhead: cfg.Bulkhead, throttle: cfg.Throttle, shared: cfg.Shared,
+		hedge: cfg.Hedge, budget: cfg.Budget, next: next,
+	}
 }
 
 // RoundTrip implements [http.RoundTripper].
@@ -81,6 +86,9 @@ func (g *guard) attempt(b *Breaker, call *Call, req *http.Request) (*http.Respon
 		return nil, errAgain
 	case err != nil:
 		return refuse(req, err)
+	}
+	if g.hedge.applies(call, permit, req) {
+		return g.sendHedged(b, permit, grant, call, req)
 	}
 	return g.send(permit, grant, call, req)
 }

@@ -139,6 +139,9 @@ func (s *Shared) reserve(ctx context.Context) (wait time.Duration, ok bool, err 
 	if deadline, has := ctx.Deadline(); has {
 		maxWait = max(0, time.Until(deadline))
 	}
+	if hasty, yes := ctx.(atOnce); yes { // its deadline is for maxWait, not for the asking
+		ctx = hasty.Context
+	}
 	wait, ok, err = s.ask(ctx, maxWait)
 	if err != nil {
 		if ctx.Err() == nil { // else the caller's impatience, not the limiter's fault

@@ -8,6 +8,7 @@ type Stats struct {
 	Limiter    LimiterStats
 	Bulkhead   BulkheadStats
 	Budget     BudgetStats
+	Hedge      HedgeStats
 	HookPanics uint64 // hooks and listeners that panicked
 }
 
@@ -16,6 +17,7 @@ func (d *Doer) Stats() Stats {
 	s := Stats{
 		InFlight: int(d.inFlight.Load()), Breakers: d.cfg.Breakers.Stats(), Throttle: d.cfg.Throttle.Stats(),
 		Limiter:  d.cfg.Shared.Stats(),
+		Hedge:    d.cfg.Hedge.Stats(),
 		Bulkhead: d.cfg.Bulkhead.Stats(), Budget: d.cfg.Budget.Stats(), HookPanics: d.hooks.panics.Load(),
 	}
 	if d.cfg.Breakers != nil {
