@@ -65,7 +65,7 @@ func TestKeysAreCheckedAndNotShown(t *testing.T) {
 		secret + " ":       "ends with a space",
 		secret + "\n":      "ends with a line break",
 		secret + "\r\n":    "ends with a line break",
-		secret + "\x00":    "has the control character U+0000 at byte 24",
+		secret + "\x00":    "has the control character U+0000 at byte " + strconv.Itoa(len(secret)),
 		"\ufeff" + secret:  "has a character that is not ASCII at byte 0",
 		"sk-live 01234567": "has a space at byte 7",
 	} {

@@ -189,7 +189,7 @@ func (s *hookSet) end(ctx context.Context, call *Call, resp *http.Response, err 
 	op := &h.op
 	op.Duration = time.Since(op.Start)
 	op.Waited, op.Attempts, op.RateLimited = call.Waited, call.Attempts, call.RateLimited
-	op.RequestID, op.BudgetExhausted, op.Err = call.RequestID, call.BudgetExhausted, err
+	op.RequestID, op.BudgetExhausted, op.Err = call.RequestID, call.BudgetExhausted, scrub(err, s.key, call.User)
 	op.Class, op.ErrorType = call.Outcome.Class.String(), ErrorType(call.Outcome, err)
 	if resp != nil {
 		op.StatusCode = resp.StatusCode
