@@ -16,6 +16,8 @@ type Stats struct {
 	Bulkhead BulkheadStats
 	Budget   BudgetStats
 	Hedging  HedgingStats
+	// Revalidation is what is held to be asked about.
+	Revalidation RevalidationStats
 	// HookPanics is how often a hook panicked.
 	HookPanics uint64
 }
@@ -105,7 +107,8 @@ func (c *Client) Stats() Stats {
 	s := Stats{
 		InFlight: t.InFlight, Throttle: ThrottleStats(t.Throttle), Limiter: LimiterStats(t.Limiter), Bulkhead: BulkheadStats(t.Bulkhead),
 		Budget: BudgetStats(t.Budget), HookPanics: t.HookPanics,
-		Hedging: HedgingStats{On: t.Hedge.On, Sent: t.Hedge.Sent, Won: t.Hedge.Won, Denied: t.Hedge.Denied},
+		Hedging:      HedgingStats{On: t.Hedge.On, Sent: t.Hedge.Sent, Won: t.Hedge.Won, Denied: t.Hedge.Denied},
+		Revalidation: c.memory.stats(),
 	}
 	for _, d := range t.Hedge.Delays {
 		s.Hedging.Delays = append(s.Hedging.Delays, HedgingDelay(d))

@@ -26,10 +26,12 @@ type settings struct {
 	throttle  Throttle
 	limiter   Limiter
 	hedging   Hedging
-	bulkhead  Bulkhead
-	userAgent string
-	timezone  string
-	maxBody   int64
+
+	revalidation Revalidation
+	bulkhead     Bulkhead
+	userAgent    string
+	timezone     string
+	maxBody      int64
 
 	budget     Budget
 	breaker    Breaker
@@ -114,6 +116,7 @@ func (s *settings) client() (*Client, error) {
 		overall:  s.effectiveTimeouts().Overall,
 		redactor: redactor{key: s.apiKey},
 		zones:    zones,
+		memory:   newMemory(s.revalidation.MaxBytes),
 	}, nil
 }
 
@@ -203,6 +206,7 @@ func (s *settings) checkFigures() {
 		duration("WithPool", "TLSTimeout", s.pool.TLSTimeout),
 		duration("WithPool", "IdleTimeout", s.pool.IdleTimeout),
 		{"WithMaxBody", "bytes", s.maxBody, s.maxBody < 0},
+		{"WithRevalidation", "MaxBytes", s.revalidation.MaxBytes, s.revalidation.MaxBytes < 0},
 	} {
 		if f.negative {
 			s.problem(f.option, "%s is %v: give 0 or more", f.name, f.value)
