@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -35,7 +36,7 @@ func holding(t *testing.T, srv *asleeptest.Server, limit int) (*client.Client, f
 		client.WithHooks(client.Hooks{AttemptEnd: func(_ context.Context, _ *client.Operation, a *client.Attempt) {
 			mu.Lock()
 			defer mu.Unlock()
-			seen = append(seen, fmt.Sprint(a.StatusCode))
+			seen = append(seen, strconv.Itoa(a.StatusCode))
 		}}))
 	return c, func() string {
 		mu.Lock()

@@ -30,7 +30,7 @@ var forms = func() []string {
 	for _, s := range []string{Key, User} {
 		b := []byte(s)
 		all = append(all, s, url.QueryEscape(s), hex.EncodeToString(b), strings.ToUpper(hex.EncodeToString(b)),
-			strings.Trim(fmt.Sprint(b), "[]"))
+			strings.Trim(fmt.Sprintf("%d", b), "[]"))
 		for skip := range 3 { // wherever it begins in what was encoded
 			inside := base64.RawStdEncoding.EncodeToString(append(make([]byte, skip), b...))
 			all = append(all, inside[4:len(inside)-4])
@@ -54,7 +54,7 @@ func Find(where, text string, allowed ...*regexp.Regexp) (leaks []Leak) {
 		line = strings.TrimSuffix(line, "\n")
 		asked := slices.ContainsFunc(allowed, func(r *regexp.Regexp) bool { return r.MatchString(line) })
 		seen := slices.ContainsFunc(forms, func(form string) bool {
-			return strings.Contains(line, form) && !(asked && strings.Contains(form, User))
+			return strings.Contains(line, form) && (!asked || !strings.Contains(form, User))
 		})
 		if seen || !asked && Fakes.MatchString(line) {
 			leaks = append(leaks, Leak{where, line})

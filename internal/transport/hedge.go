@@ -209,7 +209,7 @@ func (d *pair) end() {
 	<-d.over
 	d.first.Attempts += d.call.Attempts - d.before
 	if d.panicked != nil {
-		panic(d.panicked) // as if the call had made the request itself
+		panic(d.panicked) //nolint:forbidigo // of the transport: as if the call had made the request itself
 	}
 }
 
@@ -257,7 +257,7 @@ func (d *pair) make() bool {
 	d.g.hedge.sent.Add(1)
 	d.call.emit(ctx, Event{Kind: EventHedge, Wait: d.delay})
 	reported = true
-	d.resp, d.err = d.g.send(permit, grant, d.call, d.req)
+	d.resp, d.err = d.g.send(permit, grant, d.call, d.req) //nolint:bodyclose // it is in memory
 	if settled(OutcomeOf(d.resp, d.err)) && d.wins(2) {
 		d.cancelFirst(errSuperseded)
 	}

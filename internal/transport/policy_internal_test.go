@@ -236,7 +236,7 @@ func BenchmarkBudgetAlone(b *testing.B) {
 
 func BenchmarkBreakerAlone(b *testing.B) {
 	all, _ := NewBreakers(DefaultBreaker())
-	breaker, call, ctx := all.Of(KindGet), &Call{}, context.Background()
+	breaker, call, ctx := all.Of(KindGet), &Call{}, b.Context()
 	b.Run("closed", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
@@ -277,7 +277,7 @@ func (freely) Feedback(bool, time.Duration) {}
 
 func BenchmarkSharedLimiter(b *testing.B) {
 	s, _ := NewShared(freely{}, nil, 0)
-	ctx := context.Background()
+	ctx := b.Context()
 	b.ReportAllocs()
 	for b.Loop() {
 		g, err := s.take(ctx)

@@ -11,7 +11,7 @@ import (
 	"github.com/asleep-sdk/asleep/internal/canary"
 )
 
-func main() { os.Exit(scan()) }
+func main() { os.Exit(scan()) } //nolint:forbidigo // this is main
 
 func scan() int {
 	lines := bufio.NewScanner(os.Stdin)
