@@ -50,6 +50,9 @@ type Leak struct {
 // expression of allowed matches may name users, for somebody asked for that; it may
 // not name the key.
 func Find(where, text string, allowed ...*regexp.Regexp) (leaks []Leak) {
+	if !suspicious(text) {
+		return nil
+	}
 	for line := range strings.Lines(text) {
 		line = strings.TrimSuffix(line, "\n")
 		asked := slices.ContainsFunc(allowed, func(r *regexp.Regexp) bool { return r.MatchString(line) })
@@ -61,6 +64,12 @@ func Find(where, text string, allowed ...*regexp.Regexp) (leaks []Leak) {
 		}
 	}
 	return leaks
+}
+
+// suspicious is a quick look at a whole text: nearly all of them are clean.
+func suspicious(text string) bool {
+	return strings.Contains(text, "user-0") ||
+		slices.ContainsFunc(forms, func(form string) bool { return strings.Contains(text, form) })
 }
 
 // recorder is what a test binary has recorded.

@@ -136,7 +136,10 @@ func (u *upstream) call(ctx context.Context, method string, set ...func(*transpo
 
 // record lets the canary look at what a call came to.
 func (r result) record() {
-	canary.RecordValue("a call of the pipeline", r.Call, r.err)
+	canary.Record("a call of the pipeline", fmt.Sprintf("%+v", r.Call))
+	if r.err != nil {
+		canary.RecordValue("an error of the pipeline", r.err)
+	}
 }
 
 func (u *upstream) get(set ...func(*transport.Call)) result {
