@@ -20,6 +20,7 @@ type Client struct {
 	overall  overallTimeout // by default
 	redactor redactor
 	zones    *zones
+	memory   *memory // nil holds nothing
 }
 
 // New makes a client for an API key. It sends nothing. Without options it calls

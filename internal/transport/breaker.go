@@ -41,6 +41,8 @@ type Breaker struct {
 	until  time.Time // open: no probe before
 	hinted bool      // open because another process said so
 	told   time.Time // until when we last told the others
+	heard  time.Time // what they said when it was last heeded
+	heeded uint64    // how often that opened the breaker
 	trip   bool      // the next failure opens, whatever was counted
 	calls  int       // in the window when it tripped
 	failed int       // of which failures
@@ -197,7 +199,7 @@ type pass struct {
 // that comes while the upstream is on its way back: it waits for the verdict of the
 // probe under way, for briefly at most.
 func (b *Breaker) enter(ctx context.Context, call *Call) (pass, error) {
-	if b == nil || b.calm.Load() && (b.cfg.Hint == nil || b.cfg.Hint.Until().IsZero()) {
+	if b == nil || b.calm.Load() && (b.cfg.Hint == nil || b.others().IsZero()) {
 		return pass{}, nil
 	}
 	b.mu.Lock()
@@ -286,6 +288,31 @@ func (b *Breaker) admitUnsure(p pass, now time.Time) (permit, error) {
 		return permit{}, b.refuse(nil)
 	}
 	return permit{}, nil // forced closed, or only watched
+}
+
+// closed reports whether it is closed of its own accord.
+func (b *Breaker) closed() bool {
+	if b == nil {
+		return true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.state == BreakerClosed
+}
+
+// admitClosed is admit for an attempt that nobody needs: it goes only while the
+// breaker is closed, and is never a probe.
+func (b *Breaker) admitClosed() (permit, bool) {
+	if b == nil {
+		return permit{}, true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.state != BreakerClosed {
+		return permit{}, false
+	}
+	done, err := b.engine.Allow()
+	return permit{b: b, done: done, epoch: b.epoch}, err == nil
 }
 
 // report tells what came of the attempt: nil, errFailed or errExcluded.
