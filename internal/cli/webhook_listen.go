@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -77,8 +78,12 @@ func (o *webhookListenOptions) run(ctx context.Context) error {
 		return o.app.refusal()
 	}
 	server := &http.Server{Handler: r, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(listener) }()
+	ended := make(chan struct{})
+	var failure error
+	go func() {
+		failure = server.Serve(listener)
+		close(ended)
+	}()
 	url := "http://" + listener.Addr().String() + "/"
 	if o.readyFile != "" {
 		if err := writeWhole(o.readyFile, url+"\n"); err != nil {
@@ -89,8 +94,8 @@ func (o *webhookListenOptions) run(ctx context.Context) error {
 	}
 	o.app.note(ctx, fmt.Sprintf("listening at %s in %s mode; interrupt to stop", url, v.Mode()))
 	select {
-	case err := <-ended:
-		return fmt.Errorf("the listener stopped: %w", err)
+	case <-ended:
+		return fmt.Errorf("the listener stopped: %w", failure)
 	case <-ctx.Done():
 	}
 	drain(ctx, server)
@@ -136,7 +141,7 @@ func (p *printer) Put(_ context.Context, events ...store.Event) ([]store.Receipt
 		if _, err := p.options.app.Out.Write([]byte(text)); err != nil {
 			return nil, err
 		}
-		out = append(out, store.Receipt{ID: fmt.Sprint(p.count), Result: store.Stored, Revision: 1})
+		out = append(out, store.Receipt{ID: strconv.Itoa(p.count), Result: store.Stored, Revision: 1})
 	}
 	return out, nil
 }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"math"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"strings"
@@ -111,7 +111,7 @@ func (o *webhookTriggerOptions) content() (string, error) {
 	if o.body != "" {
 		return o.app.hookInput([]string{o.body})
 	}
-	fake := asleeptest.New(asleeptest.Config{Seed: uint64(time.Now().UnixNano() & math.MaxInt64)}) //nolint:gosec // not negative
+	fake := asleeptest.New(asleeptest.Config{Seed: rand.Uint64()})
 	fake.AddUser(asleeptest.User{ID: o.user})
 	id, err := fake.AddSession(o.user, asleeptest.Session{ID: o.session, Length: 8 * time.Hour})
 	if err != nil {

@@ -61,11 +61,12 @@ func (o *webhookVerifyOptions) run(args []string) error {
 	if err != nil {
 		return err
 	}
-	head, body := "", text
-	if o.headers == "" {
-		head, body = splitRequest(text)
-	} else if head, err = o.headerFile(); err != nil {
-		return err
+	head, body := splitRequest(text)
+	if o.headers != "" {
+		body = text
+		if head, err = o.headerFile(); err != nil {
+			return err
+		}
 	}
 	h, err := readHeaders(head)
 	if err != nil {
