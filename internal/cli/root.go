@@ -65,6 +65,7 @@ func newRootCommand(a *app) *cobra.Command {
 		newStatsCommand(a),
 		newStoreCommand(a),
 		newFakeCommand(a),
+		newWebhookCommand(a),
 		newConfigCommand(a),
 		newVersionCommand(a),
 		newFormatsTopic(),
