@@ -250,7 +250,7 @@ func (w *writer) giveUp(cause error) {
 // when a process before this one may have died of such a failure, it is made
 // if no other process is in the way.
 func (w *writer) open(ctx context.Context) (err error) {
-	pool, err := openPool(w.db.path, w.db.cfg, "journal_mode(WAL)", "synchronous(FULL)", "secure_delete(1)", "journal_size_limit(67108864)")
+	pool, err := openPool(w.db.path, w.db.cfg, "journal_mode(WAL)", "synchronous(FULL)", "secure_delete(1)", "wal_autocheckpoint(4000)", "journal_size_limit(67108864)")
 	if err != nil {
 		return err
 	}
