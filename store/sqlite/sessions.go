@@ -2,7 +2,10 @@ package sqlite
 
 import (
 	"context"
+	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/asleep-sdk/asleep"
@@ -14,7 +17,7 @@ type sessions DB
 func (s *sessions) db() *DB { return (*DB)(s) }
 
 // The two statements of a put. Their parameters stand in one order, see
-// [row.bind], so that the second takes the arguments of the first. Neither has a
+// [sessions.row], so that the second takes the arguments of the first. Neither has a
 // RETURNING clause or reads the table that it writes: either would make SQLite
 // gather the rows in a temporary table first, at twice the cost of the insert.
 //
@@ -66,6 +69,7 @@ func (s *sessions) Put(ctx context.Context, list ...store.Session) ([]store.Outc
 type row struct {
 	id      string
 	settled bool
+	bytes   int // of the payload
 	args    []any
 }
 
@@ -78,33 +82,66 @@ const (
 	argLast    = argUser + 2   // the instant again, or what the revision must be above
 )
 
-// bind lists the arguments of a session. It is work that need not wait for the
+// row lists the arguments of a session. It is work that need not wait for the
 // writer's turn.
-func bind(s store.Session, metrics, epochs, raw []byte) row {
-	user, session := store.UserTombstone(s.UserID), store.SessionTombstone(s.UserID, s.ID)
-	origin := s.Origin().UnixMilli()
-	return row{id: s.ID, settled: s.Settled, args: []any{
-		string(s.State), s.Settled, s.Start.UnixMilli(), s.End.UnixMilli(), s.Zone, int64(s.Offset / time.Second),
-		dateNumber(s.LocalDate()), int64(s.Form), s.Observed.UnixMilli(), nil, metrics, epochs, raw,
-		s.Rev(), user[:], origin, session[:], origin, s.UserID, s.ID, nil,
-	}}
+func (s *sessions) row(v store.Session) (r row, err error) {
+	if v, err = v.Normalize(); err != nil {
+		return row{}, err
+	}
+	metrics, epochs, raw, err := s.payload(v)
+	if err != nil {
+		return row{}, err
+	}
+	user, session := store.UserTombstone(v.UserID), store.SessionTombstone(v.UserID, v.ID)
+	origin := v.Origin().UnixMilli()
+	return row{id: v.ID, settled: v.Settled, bytes: len(metrics) + len(epochs) + len(raw), args: []any{
+		string(v.State), v.Settled, v.Start.UnixMilli(), v.End.UnixMilli(), v.Zone, int64(v.Offset / time.Second),
+		dateNumber(v.LocalDate()), int64(v.Form), v.Observed.UnixMilli(), nil, metrics, epochs, raw,
+		v.Rev(), user[:], origin, session[:], origin, v.UserID, v.ID, nil,
+	}}, nil
 }
+
+// share is how many sessions of a call one goroutine encodes. Compressing a
+// night takes about as long as writing it, so a long call uses all processors.
+const share = 64
 
 // encode checks and seals sessions before they wait for their turn.
 func (s *sessions) encode(list []store.Session) (rows []row, bytes int, err error) {
 	rows = make([]row, len(list))
-	for i, v := range list {
-		if v, err = v.Normalize(); err != nil {
-			return nil, 0, err
+	failed := make([]error, (len(list)+share-1)/share)
+	each := func(n int) {
+		for i := n * share; i < min(len(list), (n+1)*share) && failed[n] == nil; i++ {
+			rows[i], failed[n] = s.row(list[i])
 		}
-		metrics, epochs, raw, err := s.payload(v)
+	}
+	if len(list) <= share {
+		each(0)
+	} else {
+		spread(len(failed), each)
+	}
+	for _, err := range failed {
 		if err != nil {
 			return nil, 0, err
 		}
-		rows[i] = bind(v, metrics, epochs, raw)
-		bytes += len(raw) + len(epochs) + len(metrics)
+	}
+	for i := range rows {
+		bytes += rows[i].bytes
 	}
 	return rows, bytes, nil
+}
+
+// spread calls do(0) to do(n-1) from as many goroutines as there are processors.
+func spread(n int, do func(int)) {
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(n, runtime.GOMAXPROCS(0)) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				do(i)
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // The names that bind a payload to its column.

@@ -2,6 +2,7 @@ package envelope
 
 import (
 	"fmt"
+	"io"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
@@ -12,18 +13,18 @@ import (
 const (
 	// smallest is the payload from which on compressing pays: a smaller one fits
 	// its page of the database either way.
-	smallest = 512
+	smallest = 2 << 10
 
 	// largest is the most that a payload may come to when it is opened. Larger
 	// ones are stored as they are, so what claims to be larger is a bomb.
-	largest = 64 << 20
+	largest = 16 << 20
 )
 
 // The encoder and the decoder are made when they are first needed: they hold
-// some hundred kilobytes a processor. They may be used by several goroutines.
+// about a megabyte a processor. They may be used by several goroutines.
 var (
 	encoder = sync.OnceValues(func() (*zstd.Encoder, error) {
-		return zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderCRC(true), zstd.WithLowerEncoderMem(true))
+		return zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderCRC(true), zstd.WithLowerEncoderMem(true))
 	})
 	decoder = sync.OnceValues(func() (*zstd.Decoder, error) {
 		return zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(largest))
@@ -52,6 +53,9 @@ func decompress(column string, packed []byte) ([]byte, error) {
 		return nil, fmt.Errorf("decompress: %w", err)
 	}
 	plain, err := d.DecodeAll(packed, nil)
+	if err == nil && len(plain) == 0 {
+		err = io.ErrUnexpectedEOF // nothing is never compressed
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s does not decompress: %w", store.ErrCorrupt, column, err)
 	}
