@@ -18,8 +18,11 @@ func Tables() []Table {
 	return []Table{{"Calls", Rows()}, {"Store and inbox", StoreRows()}}
 }
 
-// StoreRows are all rows about the store and the inbox, on SQLite.
-func StoreRows() []Row { return append(inboxRows(), nightRows()...) }
+// StoreRows are all rows about the receiver, the inbox and the store, on SQLite.
+func StoreRows() []Row {
+	rows := append(receiverRows(), inboxRows()...)
+	return append(rows, nightRows()...)
+}
 
 // Rows are all rows about calls.
 func Rows() []Row {

@@ -31,6 +31,13 @@ import (
 const limit = 20 * time.Minute
 
 func main() {
+	if bench.IsReceiver() {
+		if err := bench.Receive(os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, "receiver:", err)
+			os.Exit(1) //nolint:forbidigo // the exit code of a command
+		}
+		return
+	}
 	if err := run(os.Args[1:], os.Stdout, os.Stderr); err != nil {
 		if !errors.Is(err, flag.ErrHelp) {
 			fmt.Fprintln(os.Stderr, "calls:", err)
