@@ -87,7 +87,7 @@ func closedLoop(ctx context.Context, callers int, length time.Duration, do func(
 		})
 	}
 	wg.Wait()
-	return slices.Concat(took...), errors.Join(append(failed, ctx.Err())...)
+	return slices.Concat(took...), errors.Join(errors.Join(failed...), ctx.Err())
 }
 
 // quantile of durations, which it sorts.
@@ -161,7 +161,7 @@ func rawLoop(ctx context.Context, path string, length time.Duration, perCommit i
 		if err != nil {
 			return 0, 0, err
 		}
-		own := tx.StmtContext(ctx, st)
+		own := tx.StmtContext(ctx, st) //nolint:sqlclosecheck // the transaction closes it
 		for range perCommit {
 			n++
 			if _, err := own.ExecContext(ctx, args(n)...); err != nil {
@@ -187,7 +187,7 @@ func rawEventArgs(n int64) []any {
 // anything durable: write a page and sync.
 func syncRate(length time.Duration) (rate float64, err error) {
 	err = inDir(func(dir string) (err error) {
-		f, err := os.Create(filepath.Join(dir, "raw"))
+		f, err := os.Create(filepath.Join(dir, "raw")) //nolint:gosec // a folder of ours
 		if err != nil {
 			return err
 		}

@@ -136,7 +136,7 @@ func processRound(ctx context.Context, length time.Duration) (o Outcome, err err
 			{Name: "done/s", Format: "%.0f", Value: processed / elapsed},
 			{Name: "acked/s", Format: "%.0f", Value: float64(len(took)) / elapsed},
 		}}
-		return errors.Join(append(failed, err)...)
+		return errors.Join(errors.Join(failed...), err)
 	})
 	return o, err
 }
@@ -147,7 +147,7 @@ func finishAll(ctx context.Context, inbox store.Inbox, done *atomic.Int64) error
 		claims, err := inbox.Claim(ctx, claimSize, time.Minute)
 		switch {
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // it was asked to end
 		case err != nil:
 			return err
 		case len(claims) == 0:

@@ -250,7 +250,7 @@ func readFigures(ctx context.Context, few, many *sqlite.DB) (figures []Figure, e
 	var ratios []Figure
 	for _, r := range reads() {
 		of := func(db *sqlite.DB, sessions int) func() error {
-			die := rand.New(rand.NewPCG(7, uint64(sessions)))
+			die := rand.New(rand.NewPCG(7, uint64(sessions))) //nolint:gosec // positive
 			return func() error {
 				return r.do(ctx, db.Sessions(), fmt.Sprintf("user-%06d", die.IntN(sessions/nightsPerUser)))
 			}

@@ -170,7 +170,7 @@ func night(i int) store.Session {
 	for _, name := range []string{"sleep_stages", "breath_stages", "snoring_stages"} {
 		b = fmt.Appendf(b, `,%q:[0`, name)
 		for _, stage := range disorder[die.IntN(len(disorder)/2):][:960] {
-			b = append(b, ',', '0'+byte(stage))
+			b = append(b, ',', '0'+byte(stage)) //nolint:gosec // 0 to 3
 		}
 		b = append(b, ']')
 	}
@@ -184,11 +184,11 @@ func night(i int) store.Session {
 
 // disorder is stages that last as long as chance has it.
 var disorder = func() asleep.Stages {
-	die := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // no secret
+	die := rand.New(rand.NewPCG(1, 2))
 	list, stage := make(asleep.Stages, 20_000), asleep.Stage(0)
 	for i := range list {
 		if die.IntN(12) == 0 {
-			stage = asleep.Stage(die.IntN(4)) //nolint:gosec // below 4
+			stage = asleep.Stage(die.IntN(4))
 		}
 		list[i] = stage
 	}
