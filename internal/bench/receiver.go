@@ -34,10 +34,15 @@ const (
 // runs rows asks first thing, and calls [Receive] if so.
 func IsReceiver() bool { return os.Getenv(receiverVariable) != "" }
 
+// benchVerifier knows two keys and two secrets, as while they are rotated.
+func benchVerifier() (*webhook.Verifier, error) {
+	return webhook.NewVerifier(webhook.VerifierConfig{Secrets: []string{benchSecret, "another secret of the bench"}, Keys: []string{"another-key", benchKey}})
+}
+
 // Receive serves deliveries until in ends. It tells the address on out.
 func Receive(in io.Reader, out io.Writer) error {
 	ctx := context.Background()
-	verifier, err := webhook.NewVerifier(webhook.VerifierConfig{Secrets: []string{benchSecret, "another secret, as while rotating"}, Keys: []string{"another-key", benchKey}})
+	verifier, err := benchVerifier()
 	if err != nil {
 		return err
 	}

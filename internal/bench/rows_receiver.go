@@ -85,7 +85,7 @@ func deliveryRound(ctx context.Context, connections int, requests [][]byte) (Out
 
 func verification() Outcome {
 	out := Outcome{Contender: ours.Name}
-	verifier, err := webhook.NewVerifier(webhook.VerifierConfig{Secrets: []string{benchSecret, "another secret, as while rotating"}, Keys: []string{"another-key", benchKey}})
+	verifier, err := benchVerifier()
 	if err != nil {
 		out.Err = err
 		return out

@@ -21,6 +21,10 @@
 // keeps its promises. The file must lie on a local disk; locks over a network
 // cannot be trusted. It can be read and written by its owner only (mode 0600).
 //
+// What is stored of a body is checked, compressed and sealed by its caller before
+// it waits for its turn, and opened by its caller after a claim: the goroutine
+// only moves rows. The write-ahead file is moved into the database every 16 MiB.
+//
 // # Several processes
 //
 // Any number of processes may open the file, read it and put sessions; writers
