@@ -63,6 +63,9 @@ func NewReceiver(inbox store.Inbox, v *Verifier, opts ...Option) (*Receiver, err
 	return r, nil
 }
 
+// mostBody bounds the bound: a body is held in memory.
+const mostBody = 1 << 30
+
 func (s *receiverSettings) check(inbox store.Inbox, v *Verifier) error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf("webhook: "+format, args...)) }
@@ -72,8 +75,8 @@ func (s *receiverSettings) check(inbox store.Inbox, v *Verifier) error {
 	if v == nil || v.now.Load() == nil {
 		bad("no verifier: make one with NewVerifier")
 	}
-	if s.limits.MaxBody < 0 || s.limits.Backlog < 0 {
-		bad("limits are %d bytes and %d events: want no negative ones", s.limits.MaxBody, s.limits.Backlog)
+	if l := s.limits; l.MaxBody < 0 || l.MaxBody > mostBody || l.Backlog < 0 {
+		bad("limits are %d bytes and %d events: want 0 to %d bytes, and no negative number of events", l.MaxBody, l.Backlog, int64(mostBody))
 	}
 	if t := s.timeouts; t.Body < 0 || t.Commit < 0 || t.RetryAfter < 0 {
 		bad("timeouts are %v, %v and %v: want no negative ones", t.Body, t.Commit, t.RetryAfter)
@@ -118,7 +121,7 @@ func acknowledge(w http.ResponseWriter) {
 // nothing is parsed or looked up before it is authentic. It returns the message
 // of the problem, if d got the status of one.
 func (r *Receiver) receive(w http.ResponseWriter, req *http.Request, d *Delivery) (message string) {
-	lift := bodyDeadline(w, r.timeouts.Body)
+	bodyDeadline(w, r.timeouts.Body)
 	switch {
 	case req.Method != http.MethodPost:
 		w.Header().Set("Allow", http.MethodPost)
@@ -145,7 +148,6 @@ func (r *Receiver) receive(w http.ResponseWriter, req *http.Request, d *Delivery
 		w.Header().Set("Connection", "close")
 		return d.refuse(http.StatusBadRequest, CodeBody, errIncomplete.Error())
 	}
-	lift()
 	identity, err := admission.Verify(buffer.Bytes())
 	if err != nil {
 		return r.reject(w, req, d, err)
