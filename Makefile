@@ -92,7 +92,7 @@ verify: generate ## generated code and go.mod files are what they should be
 	  [ -z "$$new" ] || { echo "generated code is not committed: $$new" >&2; exit 1; }
 	$(call each_module,$(MODULES),go mod tidy -diff)
 
-bench: ## run the benchmarks, then measure against the peers: BENCH=regexp BENCHCOUNT=10 BENCHTIME=1s; ROWS=regexp for rows of the table alone
+bench: ## run the benchmarks, then measure against peers and baselines: BENCH=regexp BENCHCOUNT=10 BENCHTIME=1s; ROWS=regexp for rows of the tables alone
 	$(if $(ROWS),,$(call each_module,$(PACKAGED),go test -run '^$$' -bench '$(BENCH)' -benchmem -benchtime $(BENCHTIME) -count $(BENCHCOUNT) ./...))
 	@cd internal/bench && go run ./cmd/calls -rows '$(ROWS)' $(BENCHFLAGS)
 

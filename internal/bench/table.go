@@ -7,7 +7,24 @@ import (
 	"unicode/utf8"
 )
 
-// Rows are all rows of the table, in its order.
+// Table is a table of rows, with its title.
+type Table struct {
+	Title string
+	Rows  []Row
+}
+
+// Tables are all tables, in their order.
+func Tables() []Table {
+	return []Table{{"Calls", Rows()}, {"Store and inbox", StoreRows()}}
+}
+
+// StoreRows are all rows about the receiver, the inbox and the store, on SQLite.
+func StoreRows() []Row {
+	rows := append(receiverRows(), inboxRows()...)
+	return append(rows, nightRows()...)
+}
+
+// Rows are all rows about calls.
 func Rows() []Row {
 	rows := overheadRows()
 	rows = append(rows, outageRows()...)

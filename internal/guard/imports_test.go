@@ -50,7 +50,7 @@ var rooms = []room{
 	{dir: "store/sqlite/...", house: []string{".", "store/..."}, links: []string{"modernc.org/sqlite"}},
 	{dir: "store/postgres/...", house: []string{".", "store/..."}, links: []string{"github.com/jackc/pgx/v5"}},
 	{dir: "store/mongo/...", house: []string{".", "store/..."}, links: []string{"go.mongodb.org/mongo-driver/v2"}},
-	{dir: "store/internal/...", house: []string{".", "store"}},
+	{dir: "store/internal/...", house: []string{".", "store"}, links: []string{"github.com/klauspost/compress"}},
 	{dir: "client", house: []string{".", "cache", "internal/api", "internal/transport"}},
 	{dir: "fleet", house: []string{"."}, links: []string{"github.com/redis/go-redis/v9"}},
 	{dir: "asleeptest", house: []string{".", "internal/api", "internal/pipenet"}},
