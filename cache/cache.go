@@ -2,64 +2,120 @@ package cache
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // Cache is a near tier and, perhaps, a far one behind it. It is safe for
 // concurrent use and may serve several clients, whose tenants keep them apart. A
 // nil *Cache keeps nothing.
-type Cache struct{}
+type Cache struct {
+	near  Near
+	keep  Keep
+	guard *guard   // nil without a far tier
+	bus   *busline // nil without a bus
+	loads loads
+	count counters
 
-// Option configures a [Cache].
-type Option func(*settings)
-
-type settings struct{}
-
-// WithFar adds a tier that processes share. If it is a [Leaser] or a [Bus] too,
-// those are used.
-func WithFar(far Far) Option { return nil }
-
-// WithBus tells other processes by bus, in place of the far tier's own.
-func WithBus(bus Bus) Option { return nil }
-
-// WithKeep replaces [DefaultKeep].
-func WithKeep(k Keep) Option { return nil }
-
-// WithGuard replaces [DefaultGuard].
-func WithGuard(g Guard) Option { return nil }
-
-// Guard bounds what a far tier may cost.
-type Guard struct {
-	// Budget bounds one operation of a call on the far tier.
-	Budget time.Duration
-	// InvalidateBudget bounds what Invalidate and Erase spend on it.
-	InvalidateBudget time.Duration
-	// Failures in a row shut the tier.
-	Failures int
-	// Probe is the pause between probes of a tier that is shut; it doubles up to
-	// ProbeMax.
-	Probe, ProbeMax time.Duration
-	// Lease is how long a process may load a key before another one may. 0 uses
-	// no leases.
-	Lease time.Duration
-	// Poll is how often a process looks whether the one with the lease is done.
-	Poll time.Duration
+	closed atomic.Bool
+	ending sync.Mutex // guards closed against new work
+	work   sync.WaitGroup
+	life   context.Context // ends with Close
+	end    context.CancelCauseFunc
 }
 
 // New makes a cache. near may be nil if there is a far tier. A cache with a far tier
-// or a bus runs goroutines until [Cache.Close].
-func New(near Near, opts ...Option) (*Cache, error) { return nil, nil }
+// or a bus runs goroutines until [Cache.Close]. All problems are reported at once,
+// as [ErrConfig].
+func New(near Near, opts ...Option) (*Cache, error) {
+	s := settings{keep: DefaultKeep(), guard: DefaultGuard()}
+	for _, opt := range opts {
+		if opt != nil {
+			opt(&s)
+		}
+	}
+	if near == nil && s.far == nil {
+		s.problem("no tier: give a near one, a far one (WithFar), or both")
+	}
+	s.check()
+	if len(s.problems) > 0 {
+		return nil, errors.Join(s.problems...)
+	}
+	c := &Cache{near: near, keep: s.keep}
+	c.loads.init()
+	c.life, c.end = context.WithCancelCause(context.Background())
+	if s.far != nil {
+		c.guard = newGuard(c, s.far, s.guard)
+	}
+	if s.bus != nil {
+		c.bus = &busline{cache: c, bus: s.bus, limits: s.guard, name: rand.Text()}
+		c.spawn(c.bus.listen)
+	}
+	return c, nil
+}
+
+// open reports whether the cache is there and in use.
+func (c *Cache) open() bool { return c != nil && !c.closed.Load() }
+
+// spawn runs work on a goroutine that Close waits for; it reports false if the
+// cache is closed.
+func (c *Cache) spawn(work func()) bool {
+	c.ending.Lock()
+	defer c.ending.Unlock()
+	if c.closed.Load() {
+		return false
+	}
+	c.work.Go(work)
+	return true
+}
+
+// detached returns a context with the values of ctx that ends with the timeout or
+// with the cache.
+func (c *Cache) detached(ctx context.Context, call Call) (context.Context, context.CancelFunc) {
+	timeout := call.Timeout
+	if timeout <= 0 {
+		timeout = DefaultLoadTimeout
+	}
+	ctx, end := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(c.life, func() { end(context.Cause(c.life)) })
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, call.Cause)
+	return ctx, func() { stop(); cancel(); end(nil) }
+}
+
+// pause waits; it reports false if ctx ended first.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
 
 // Close ends the loads under way and the goroutines, and waits for them. The
 // backends are the caller's to close, after this. A closed cache keeps nothing and
-// passes every call on.
-func (c *Cache) Close() error { return nil }
-
-// Invalidate takes back what may have changed of an owner: all but durable
-// values. It works near in any case; an error matches [ErrDeferred]: the far tier
-// could not be reached, and the cache will make up for it before it reads from
-// there again, unless the process ends first. It may be called again.
-func (c *Cache) Invalidate(ctx context.Context, owner Owner) error { return nil }
-
-// Erase takes back everything of an owner. Errors are those of Invalidate.
-func (c *Cache) Erase(ctx context.Context, owner Owner) error { return nil }
+// passes every call on. The error matches [ErrDeferred] if other processes could
+// not be told of invalidations, which are now lost: see [Keep].
+func (c *Cache) Close() error {
+	if c == nil {
+		return nil
+	}
+	c.ending.Lock()
+	first := !c.closed.Swap(true)
+	c.ending.Unlock()
+	c.end(ErrClosed)
+	c.work.Wait()
+	if c.near != nil {
+		c.near.Flush(Everything)
+	}
+	if n := c.deferred(); first && n > 0 {
+		return fmt.Errorf("asleep/cache: %w: of %d owners", ErrDeferred, n)
+	}
+	return nil
+}

@@ -6,6 +6,8 @@ import (
 )
 
 var (
+	// ErrConfig: an option is wrong; the text says which and what to do.
+	ErrConfig = errors.New("wrong configuration")
 	// ErrMiss: nothing usable is kept, and nothing was to be loaded ([Only]).
 	ErrMiss = errors.New("not in the cache")
 	// ErrDeferred: the far tier could not be told of an invalidation, which will be
@@ -34,10 +36,24 @@ func (e *AbsentError) Error() string {
 // Unwrap returns the load's own error.
 func (e *AbsentError) Unwrap() error { return e.Err }
 
-// PanicError is a load that panicked in a call that another one began.
+// PanicError is a load that panicked. Those who joined it get it as an error; the
+// call that began it panics with an error that wraps it.
 type PanicError struct {
 	Value any    // what it panicked with
 	Stack []byte // where
 }
 
 func (e *PanicError) Error() string { return fmt.Sprintf("the load panicked: %v", e.Value) }
+
+// Unwrap returns the value if it is an error.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}
+
+// relayed is what the caller panics with: it shows where the load did.
+type relayed struct{ *PanicError }
+
+func (r relayed) Error() string { return r.PanicError.Error() + "\n\n" + string(r.Stack) }
+
+func (r relayed) Unwrap() error { return r.PanicError }

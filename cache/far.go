@@ -59,13 +59,15 @@ type Leaser interface {
 
 // Grant is the answer to a wish for a lease.
 type Grant struct {
-	Lease string // random and unique; "" if another process holds the key
-	Value []byte // as Far.Get
-	Marks Marks
+	Lease  string // random and unique; "" if another process holds the key
+	Holder string // tells the lease in force from an earlier one
+	Value  []byte // as Far.Get
+	Marks  Marks
 }
 
 // Notice tells other processes what was taken back.
 type Notice struct {
+	From  string // the sender, which passes over its own
 	Owner Owner
 	Scope Scope
 }

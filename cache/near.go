@@ -4,14 +4,16 @@ import "time"
 
 // Entry is a decoded value in a near tier. It is never changed once it was set.
 type Entry struct {
-	Value  any       // of the kind's own type; nil for Absent
-	Class  Class     // never Forbidden
-	Note   string    // for Absent: what the service said
-	Size   int       // bytes that the value holds on to
-	Stored time.Time // when the service said it
-	// Until is when the entry is of no use any more: a tier may forget it then.
-	// Whether it is fresh is judged by the reader.
-	Until time.Time
+	Key   Key       // in full; judged by the reader
+	Owner Owner     // of Key
+	Class Class     // never Forbidden
+	Value any       // of the kind's own type; nil for Absent
+	Note  string    // for Absent: what the service said
+	Size  int       // bytes that Value holds on to
+	Told  time.Time // when the service was asked for it
+	// Fresh is until when the entry answers by itself, Until when it is of no use
+	// any more: a tier may forget it then. The reader judges both.
+	Fresh, Until time.Time
 }
 
 // Scope says which values of an owner are meant.
@@ -47,9 +49,9 @@ type Near interface {
 	// Get returns the entry under key, nil if there is none. It may return one
 	// whose Until has passed.
 	Get(key Key) *Entry
-	// Set keeps an entry for its owner, in place of an earlier one. One too large
-	// for the tier is not kept, and an earlier one under key goes nevertheless.
-	Set(key Key, owner Owner, e *Entry)
+	// Set keeps an entry under its key, in place of an earlier one. One too large
+	// for the tier is not kept, and the earlier one goes nevertheless.
+	Set(e *Entry)
 	// Drop forgets one entry.
 	Drop(key Key)
 	// DropOwner forgets the entries of an owner in scope.
