@@ -46,6 +46,15 @@ func (o operation) kind() transport.Kind {
 	return transport.KindOther
 }
 
+// cacheable reports whether answers of the operation may be kept.
+func (o operation) cacheable() bool {
+	switch o {
+	case opGetSession, opListSessions, opAverageStats, opFetchSessions:
+		return true
+	}
+	return false
+}
+
 // call is one call of a method: what it is about, its options, and what is wrong
 // with its arguments. It may send several requests one after the other.
 type call struct {
@@ -94,6 +103,12 @@ func (k *call) checkSettings() {
 	if zone != "" {
 		k.zone = &zone
 	}
+	switch {
+	case s.cacheOnly && s.skipCache:
+		k.problem("CacheOnly", "beside SkipCache: leave one of them out")
+	case s.cacheOnly && !k.cacheable():
+		k.problem("CacheOnly", "answers of this call are never kept: leave the option out")
+	}
 	if s.overall != nil && *s.overall <= 0 {
 		k.problem("timeout", "is %v: give a positive duration", *s.overall)
 	}
@@ -125,17 +140,22 @@ func (k *call) refusal() error {
 
 // bounded returns the context of the call with its overall deadline.
 func (k *call) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
-	limit := k.client.overall
-	switch s := &k.settings; {
-	case s.overall != nil:
-		limit = *s.overall
-	case s.batch:
-		limit = 0
-	}
+	limit := k.overall()
 	if limit <= 0 {
 		return ctx, func() {}
 	}
 	return context.WithTimeoutCause(ctx, limit, &overallTimeout{after: limit})
+}
+
+// overall is how long the call may take, 0 if nothing bounds it.
+func (k *call) overall() time.Duration {
+	switch s := &k.settings; {
+	case s.overall != nil:
+		return *s.overall
+	case s.batch:
+		return 0
+	}
+	return k.client.overall
 }
 
 // builder makes the request of a call; it runs once all arguments are checked.

@@ -14,6 +14,7 @@ type Stats struct {
 	Throttle ThrottleStats
 	Bulkhead BulkheadStats
 	Budget   BudgetStats
+	Cache    CacheStats // of the whole cache, which other clients may share
 	// HookPanics is how often a hook panicked.
 	HookPanics uint64
 }
@@ -68,7 +69,8 @@ func (c *Client) Stats() Stats {
 	t := c.doer.Stats()
 	s := Stats{
 		InFlight: t.InFlight, Throttle: ThrottleStats(t.Throttle), Bulkhead: BulkheadStats(t.Bulkhead),
-		Budget: BudgetStats(t.Budget), HookPanics: t.HookPanics,
+		Budget: BudgetStats(t.Budget), HookPanics: t.HookPanics + c.watch.panics.Load(),
+		Cache: c.cache.Stats(),
 	}
 	for _, b := range t.Breakers {
 		s.Breakers = append(s.Breakers, BreakerStats{

@@ -2,6 +2,7 @@ package client
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/asleep-sdk/asleep/cache"
 	"github.com/asleep-sdk/asleep/internal/transport"
 )
 
@@ -33,6 +35,9 @@ type settings struct {
 	breaker    Breaker
 	middleware Middlewares
 	hooks      []transport.Hooks
+
+	cache      *cache.Cache
+	cacheHooks []func(context.Context, CacheAnswer)
 
 	httpClient *http.Client
 	// What was given explicitly, where that matters.
@@ -110,6 +115,10 @@ func (s *settings) client() (*Client, error) {
 		overall:  s.effectiveTimeouts().Overall,
 		redactor: redactor{key: s.apiKey},
 		zones:    zones,
+
+		cache:  s.cache,
+		tenant: cache.TenantOf(s.apiKey(), base.String()),
+		watch:  &cacheWatch{hooks: s.cacheHooks},
 	}, nil
 }
 
