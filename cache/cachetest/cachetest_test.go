@@ -18,3 +18,8 @@ func TestHub(t *testing.T) {
 		return links
 	})
 }
+
+func TestMap(t *testing.T) {
+	t.Parallel()
+	cachetest.RunNear(t, func(*testing.T) cache.Near { return new(cachetest.Map) })
+}

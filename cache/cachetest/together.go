@@ -2,6 +2,7 @@ package cachetest
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -32,6 +33,14 @@ func (f *farFixture) caches() []*cache.Cache {
 			f.Fatal(err)
 		}
 		f.Cleanup(func() { _ = c.Close() })
+		if _, ok := far.(cache.Bus); ok {
+			eventually(f.T, func() error {
+				if c.Stats().BusListened == 0 { // which flushes
+					return errors.New("the cache does not listen")
+				}
+				return nil
+			})
+		}
 		all[i] = c
 	}
 	return all
