@@ -22,7 +22,7 @@ func fill(v reflect.Value, depth int) {
 	if depth > 20 {
 		panic("a type that contains itself")
 	}
-	switch v.Kind() { //nolint:exhaustive // the rest is refused
+	switch v.Kind() {
 	case reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
 		fill(v.Elem(), depth+1)
@@ -32,8 +32,8 @@ func fill(v reflect.Value, depth int) {
 			fill(v.Index(i), depth+1)
 		}
 	case reflect.Struct:
-		for i := range v.NumField() {
-			fill(v.Field(i), depth+1)
+		for _, field := range v.Fields() {
+			fill(field, depth+1)
 		}
 	case reflect.String:
 		v.SetString("text")
@@ -64,8 +64,8 @@ func places(v reflect.Value, path string, into map[uintptr]string) {
 			places(whole.Index(i), fmt.Sprintf("%s[%d]", path, i), into)
 		}
 	case reflect.Struct:
-		for i := range v.NumField() {
-			places(v.Field(i), path+"."+v.Type().Field(i).Name, into)
+		for field, member := range v.Fields() {
+			places(member, path+"."+field.Name, into)
 		}
 	}
 }
@@ -119,8 +119,8 @@ func change(v reflect.Value) {
 			change(v.Index(i))
 		}
 	case reflect.Struct:
-		for i := range v.NumField() {
-			change(v.Field(i))
+		for _, field := range v.Fields() {
+			change(field)
 		}
 	case reflect.String:
 		v.SetString("changed")

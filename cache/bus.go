@@ -37,7 +37,7 @@ func (b *busline) listen() {
 		},
 	}
 	for {
-		_ = b.bus.Subscribe(c.life, listener) //nolint:errcheck // whatever the reason, it is tried again
+		_ = b.bus.Subscribe(c.life, listener) // whatever the reason, it is tried again
 		if !pause(c.life, wait) {
 			return
 		}

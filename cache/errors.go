@@ -6,14 +6,14 @@ import (
 )
 
 var (
-	// ErrConfig: an option is wrong; the text says which and what to do.
+	// ErrConfig says that an option is wrong; the text says which and what to do.
 	ErrConfig = errors.New("wrong configuration")
-	// ErrMiss: nothing usable is kept, and nothing was to be loaded ([Only]).
+	// ErrMiss says that nothing usable is kept, and nothing was to be loaded ([Only]).
 	ErrMiss = errors.New("not in the cache")
-	// ErrDeferred: the far tier could not be told of an invalidation, which will be
+	// ErrDeferred says that the far tier could not be told of an invalidation, which will be
 	// made up for.
 	ErrDeferred = errors.New("the shared tier could not be told yet")
-	// ErrClosed: the cache was closed while the call waited for a load.
+	// ErrClosed says that the cache was closed while the call waited for a load.
 	ErrClosed = errors.New("the cache was closed")
 )
 

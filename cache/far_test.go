@@ -292,7 +292,7 @@ func TestNobodyEverSeesAnothersValue(t *testing.T) {
 				time.Sleep(time.Duration(r.IntN(int(time.Minute))))
 			default:
 				says := fmt.Sprintf("%s: of %q", []string{"durable", "mutable", "unfinished"}[r.IntN(3)], fmt.Sprintf("%+v", k))
-				n, _, err := ps[r.IntN(3)].get(k, cache.Call{Mode: cache.Mode(r.IntN(3))}, &service{says: says}) //nolint:gosec // small
+				n, _, err := ps[r.IntN(3)].get(k, cache.Call{Mode: cache.Mode(r.IntN(3))}, &service{says: says})
 				if _, of, ok := bytes.Cut([]byte(n.Text), []byte(": of ")); err != nil || !ok || string(of) != fmt.Sprintf("%q", fmt.Sprintf("%+v", k)) {
 					t.Fatalf("%+v sees %q, %v", k, n.Text, err)
 				}

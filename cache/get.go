@@ -115,7 +115,7 @@ func nearest[T any](c *Cache, key Key, kind *Kind[T], stale bool) (T, Origin, er
 	}
 	now := time.Now()
 	from := Origin{Tier: TierNear, Age: max(0, now.Sub(e.Told)), Stale: !now.Before(e.Fresh)}
-	if from.Stale && !(stale && now.Before(e.Until)) {
+	if from.Stale && (!stale || !now.Before(e.Until)) {
 		return none, Origin{}, ErrMiss
 	}
 	if e.Class == Absent {

@@ -84,19 +84,19 @@ type process struct {
 }
 
 // newProcess makes one on a hub; nil for none.
-func newProcess(t testing.TB, hub *cachetest.Hub, opts ...cache.Option) *process {
-	t.Helper()
-	p := &process{t: t, near: new(cachetest.Map)}
+func newProcess(tb testing.TB, hub *cachetest.Hub, opts ...cache.Option) *process {
+	tb.Helper()
+	p := &process{t: tb, near: new(cachetest.Map)}
 	if hub != nil {
 		p.link = hub.Link()
 		opts = append([]cache.Option{cache.WithFar(p.link)}, opts...)
 	}
 	c, err := cache.New(p.near, opts...)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	p.Cache = c
-	t.Cleanup(func() { _ = c.Close() })
+	tb.Cleanup(func() { _ = c.Close() })
 	for hub != nil && c.Stats().BusListened == 0 { // which flushes
 		runtime.Gosched()
 	}

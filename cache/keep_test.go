@@ -43,7 +43,7 @@ func TestAClassIsKeptExactlyAsLongAsKeepSays(t *testing.T) {
 				if err != nil || n.Text != c.says || from.Tier == cache.TierNone || from.Age != c.kept-1 || s.asked != 1 {
 					t.Errorf("%s (far %v), just before its time: %+v, %v, asked %d times", c.says, c.far, from, err, s.asked)
 				}
-				time.Sleep(1)
+				time.Sleep(time.Nanosecond)
 			}
 			s.says = "forbidden: b"
 			p.want(s, s.says, cache.TierNone)
@@ -71,7 +71,7 @@ func TestNoSuchThingIsKeptForSecondsInTheProcess(t *testing.T) {
 		if _, _, err = p.get(k1, cache.Call{}, s); err.Error() != "there is no such thing: no such note" {
 			t.Errorf("another caller sees %v", err)
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		s.err, s.says = nil, "durable: here"
 		p.want(s, s.says, cache.TierNone)
 		if s.asked != 2 {
@@ -125,7 +125,7 @@ func TestADurableValueIsAskedForFarAgainAfterTheBackstop(t *testing.T) {
 			synctest.Wait()
 			time.Sleep(5*time.Minute - 1)
 			p.want(s, s.says, cache.TierNear)
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			p.want(s, s.says, cache.TierFar)
 		}
 	})
@@ -185,7 +185,7 @@ func TestAStaleValueStandsInForAServiceInTrouble(t *testing.T) {
 			if _, from, err = p.get(k1, cache.Call{Trouble: troubled}, s); err != nil || !from.Stale {
 				t.Errorf("%s, at the end: %+v, %v", name, from, err)
 			}
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			if _, _, err = p.get(k1, cache.Call{Trouble: troubled}, s); !errors.Is(err, errTrouble) {
 				t.Errorf("%s, after its time: %v", name, err)
 			}

@@ -50,7 +50,7 @@ func (r *read[T]) shared(ctx context.Context) (T, Origin, error) {
 	}
 	switch {
 	case f.crash != nil && leads:
-		panic(relayed{f.crash})
+		panic(relayed{f.crash}) //nolint:forbidigo // the load's own, passed on
 	case f.crash != nil:
 		return none, Origin{}, f.crash
 	}

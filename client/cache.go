@@ -41,10 +41,11 @@ func CacheOnly() CallOption { return func(s *callSettings) { s.cacheOnly = true 
 // ([cache.Keep].StaleIfError) is marked there.
 func WithOrigin(into *Origin) CallOption { return func(s *callSettings) { s.origin = into } }
 
-// ErrNotCached: a call with [CacheOnly] found nothing that it may show.
+// ErrNotCached says that a call with [CacheOnly] found nothing that it may show.
 var ErrNotCached = errors.New("not in the cache")
 
-// LayerCache: answered without asking the service: nothing was sent.
+// LayerCache is where an answer was given without asking the service: nothing was
+// sent.
 const LayerCache Layer = "cache"
 
 // InvalidateUser takes back what may have changed of a user, list pages and
@@ -82,7 +83,7 @@ func (k *call) forgetting(ctx context.Context) func() {
 	if k.client.cache == nil || len(k.problems) > 0 {
 		return func() {}
 	}
-	forget := func() { _ = k.client.cache.Erase(ctx, k.client.owner(k.userID)) } //nolint:errcheck // the cache makes up for it
+	forget := func() { _ = k.client.cache.Erase(ctx, k.client.owner(k.userID)) } // the cache makes up for it
 	forget()
 	return forget
 }

@@ -45,7 +45,8 @@ func (c *Client) DeleteSession(ctx context.Context, userID, sessionID string, op
 	k := c.newCall(opDeleteSession, opts)
 	k.checkUser(userID)
 	k.checkSession(sessionID)
-	defer k.forgetting(ctx)()
+	forget := k.forgetting(ctx)
+	defer forget()
 	_, err := k.send(ctx, func() (*http.Request, error) {
 		return api.NewDeleteSessionRequest(c.server, sessionID, &api.DeleteSessionParams{XUserID: userID})
 	})
@@ -57,7 +58,8 @@ func (c *Client) DeleteSession(ctx context.Context, userID, sessionID string, op
 func (c *Client) DeleteAllSessions(ctx context.Context, userID string, opts ...CallOption) error {
 	k := c.newCall(opDeleteAllSessions, opts)
 	k.checkUser(userID)
-	defer k.forgetting(ctx)()
+	forget := k.forgetting(ctx)
+	defer forget()
 	_, err := k.send(ctx, func() (*http.Request, error) {
 		return api.NewDeleteAllSessionsRequest(c.server, &api.DeleteAllSessionsParams{XUserID: userID})
 	})

@@ -21,7 +21,18 @@ type OpenFar func(t *testing.T, processes int) []cache.Far
 func RunFar(t *testing.T, open OpenFar) {
 	t.Helper()
 	run := func(name string, processes int, check func(f *farFixture)) {
-		t.Run(name, func(t *testing.T) { check(&farFixture{T: t, far: open(t, processes)}) })
+		t.Run(name, func(t *testing.T) {
+			f := &farFixture{T: t, far: open(t, processes)}
+			for _, far := range f.far {
+				if leaser, ok := far.(cache.Leaser); ok {
+					f.leasers = append(f.leasers, leaser)
+				}
+				if bus, ok := far.(cache.Bus); ok {
+					f.buses = append(f.buses, bus)
+				}
+			}
+			check(f)
+		})
 	}
 	run("marks are there, random, and stay", 2, farMarks)
 	run("a bump draws new marks of its scope", 2, farBumps)
@@ -45,7 +56,9 @@ const patience = 10 * time.Second
 // farFixture is the backend of one rule.
 type farFixture struct {
 	*testing.T
-	far []cache.Far // one a process
+	far     []cache.Far // one a process
+	leasers []cache.Leaser
+	buses   []cache.Bus
 }
 
 func (f *farFixture) get(process int, k cache.Key) ([]byte, cache.Marks) {

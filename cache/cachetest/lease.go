@@ -14,7 +14,7 @@ type runner = func(name string, processes int, check func(f *farFixture))
 func runLeases(run runner) {
 	lease := func(name string, check func(f *farFixture)) {
 		run(name, 2, func(f *farFixture) {
-			if _, ok := f.far[0].(cache.Leaser); !ok {
+			if len(f.leasers) == 0 {
 				f.Skip("it is no cache.Leaser")
 			}
 			check(f)
@@ -29,7 +29,7 @@ func runLeases(run runner) {
 
 func (f *farFixture) lease(process int, k cache.Key, ttl time.Duration) cache.Grant {
 	f.Helper()
-	g, err := f.far[process].(cache.Leaser).Lease(f.Context(), k, ttl) //nolint:forcetypeassert // asked before
+	g, err := f.leasers[process].Lease(f.Context(), k, ttl)
 	if err != nil {
 		f.Fatalf("Lease: %v", err)
 	}
@@ -38,7 +38,7 @@ func (f *farFixture) lease(process int, k cache.Key, ttl time.Duration) cache.Gr
 
 func (f *farFixture) release(process int, k cache.Key, lease string) {
 	f.Helper()
-	if err := f.far[process].(cache.Leaser).Release(f.Context(), k, lease); err != nil { //nolint:forcetypeassert // asked before
+	if err := f.leasers[process].Release(f.Context(), k, lease); err != nil {
 		f.Errorf("Release: %v", err)
 	}
 }
@@ -58,7 +58,7 @@ func leaseOne(f *farFixture) {
 	var wg sync.WaitGroup
 	for i := range 20 {
 		wg.Go(func() {
-			g, err := f.far[i%2].(cache.Leaser).Lease(f.Context(), k, time.Minute) //nolint:forcetypeassert // asked before
+			g, err := f.leasers[i%2].Lease(f.Context(), k, time.Minute)
 			if err != nil {
 				f.Errorf("Lease: %v", err)
 			}

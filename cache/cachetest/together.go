@@ -33,7 +33,7 @@ func (f *farFixture) caches() []*cache.Cache {
 			f.Fatal(err)
 		}
 		f.Cleanup(func() { _ = c.Close() })
-		if _, ok := far.(cache.Bus); ok {
+		if len(f.buses) > 0 {
 			eventually(f.T, func() error {
 				if c.Stats().BusListened == 0 { // which flushes
 					return errors.New("the cache does not listen")
@@ -89,7 +89,7 @@ func cachesRace(f *farFixture) {
 }
 
 func cachesLease(f *farFixture) {
-	if _, ok := f.far[0].(cache.Leaser); !ok {
+	if len(f.leasers) == 0 {
 		f.Skip("it is no cache.Leaser")
 	}
 	var loads atomic.Int64

@@ -59,7 +59,7 @@ const overhead = 640
 func weight(e *cache.Entry) uint32 {
 	k := &e.Key
 	n := overhead + len(k.Tenant) + len(k.User) + len(k.ID) + len(k.Zone) + len(e.Owner) + len(e.Note) + max(0, e.Size)
-	return uint32(min(n, math.MaxUint32)) //nolint:gosec // it fits
+	return uint32(min(n, math.MaxUint32))
 }
 
 // Get returns the entry under key, nil if there is none.
