@@ -306,3 +306,27 @@ func TestNobodyEverSeesAnothersValue(t *testing.T) {
 		}
 	})
 }
+
+func TestAClockThatIsAheadMakesNoValueYoung(t *testing.T) {
+	t.Parallel()
+	hub := cachetest.NewHub()
+	var k cache.Key
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(100 * 365 * 24 * time.Hour) // a process with a wrong clock, in a bubble of its own
+		p := newProcess(t, hub)
+		p.want(&service{says: "durable: a"}, "durable: a", cache.TierNone)
+		synctest.Wait()
+		k = k1
+		k.Kind, k.Schema = "note", 1
+	})
+	synctest.Test(t, func(t *testing.T) {
+		p := newProcess(t, hub)
+		_, from, err := p.get(k1, cache.Call{Mode: cache.Only}, nil)
+		if err != nil || from.Age != 0 {
+			t.Errorf("%+v, %v", from, err)
+		}
+		if e := p.near.Get(cache.Key{Tenant: k.Tenant, User: k.User, ID: k.ID, Kind: k.Kind, Schema: k.Schema, Zone: cache.UTC}); e == nil || time.Until(e.Fresh) > 5*time.Minute {
+			t.Errorf("kept near as %+v", e)
+		}
+	})
+}

@@ -52,6 +52,9 @@ func (r *read[T]) judge(value []byte, marks Marks, stale bool) farValue[T] {
 	if e.marks.Epoch != marks.Epoch || e.class != Durable && e.marks.Generation != marks.Generation {
 		return at // taken back
 	}
+	if now := time.Now(); e.told.After(now) {
+		e.told = now // the clock of another process
+	}
 	limit := c.keep.age(e.class)
 	if stale && e.class == Mutable {
 		limit += c.keep.StaleIfError

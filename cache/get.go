@@ -85,8 +85,7 @@ func Get[T any](ctx context.Context, c *Cache, key Key, kind *Kind[T], call Call
 	key.Kind, key.Schema = kind.Name, kind.Schema
 	key = key.normal()
 	if call.Mode != Refresh {
-		if v, from, err := nearest(c, key, kind, false); err != ErrMiss { //nolint:errorlint // it is never wrapped here
-			c.count.nearHits.Add(1)
+		if v, from, err := Peek(c, key, kind); err != ErrMiss { //nolint:errorlint // it is never wrapped here
 			return v, from, err
 		}
 		c.count.nearMisses.Add(1)
@@ -100,6 +99,20 @@ func Get[T any](ctx context.Context, c *Cache, key Key, kind *Kind[T], call Call
 	case Use:
 	}
 	return r.shared(ctx)
+}
+
+// Peek is Get from the near tier alone: it waits for nothing. What is not there,
+// or not fresh, is [ErrMiss] and counted nowhere, as Get is expected to follow.
+func Peek[T any](c *Cache, key Key, kind *Kind[T]) (T, Origin, error) {
+	if !c.open() {
+		return *new(T), Origin{}, ErrMiss
+	}
+	key.Kind, key.Schema = kind.Name, kind.Schema
+	v, from, err := nearest(c, key.normal(), kind, false)
+	if err != ErrMiss { //nolint:errorlint // it is never wrapped here
+		c.count.nearHits.Add(1)
+	}
+	return v, from, err
 }
 
 // nearest answers from the near tier; ErrMiss if it cannot. stale asks for what

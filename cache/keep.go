@@ -53,5 +53,9 @@ func (c *Cache) keepNear(f *fence, e Entry) bool {
 		c.near.Drop(e.Key)
 		return false
 	}
-	return c.loads.within(f, func() { c.near.Set(&e) })
+	return c.loads.within(f, func() {
+		if old := c.near.Get(e.Key); old == nil || !old.Told.After(e.Told) { // a later load may have come back first
+			c.near.Set(&e)
+		}
+	})
 }

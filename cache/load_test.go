@@ -212,3 +212,19 @@ func TestCallersChangeNothingForOthers(t *testing.T) {
 		}
 	})
 }
+
+func TestALoadThatBeganEarlierDoesNotReplaceALaterOne(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newProcess(t, nil)
+		go func() { _, _, _ = p.get(k1, cache.Call{}, &service{says: "mutable: old", takes: time.Second}) }()
+		synctest.Wait()
+		time.Sleep(time.Millisecond)
+		if _, _, err := p.get(k1, cache.Call{Mode: cache.Refresh}, &service{says: "mutable: new"}); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		p.want(&service{}, "mutable: new", cache.TierNear)
+	})
+}

@@ -14,7 +14,8 @@ import (
 )
 
 // WithCache keeps reports, list pages and averages in a cache, which may serve
-// several clients and is the caller's to close. Nil keeps nothing.
+// several clients and is the caller's to close, after them: loads that several calls
+// share end with it. Nil keeps nothing.
 //
 // Kept are: complete reports for long; list pages and averages for minutes, until
 // [Client.InvalidateUser] or a deletion through this client; unfinished reports and
@@ -94,10 +95,10 @@ type loader[T any] func(ctx context.Context, k *call) (v T, raw string, err erro
 
 // kept answers a checked call from the cache, else by load.
 func kept[T any](ctx context.Context, k *call, kind *cache.Kind[T], id string, load loader[T]) (T, error) {
-	ctx, cancel := k.bounded(ctx)
-	defer cancel()
 	c := k.client
 	if c.cache == nil && !k.settings.cacheOnly {
+		ctx, cancel := k.bounded(ctx)
+		defer cancel()
 		v, _, err := load(ctx, k)
 		return v, err
 	}
@@ -107,6 +108,31 @@ func kept[T any](ctx context.Context, k *call, kind *cache.Kind[T], id string, l
 	if k.zone != nil {
 		key.Zone = *k.zone
 	}
+	mode := k.cacheMode()
+	v, from, err := *new(T), Origin{}, cache.ErrMiss
+	if mode != cache.Refresh {
+		v, from, err = cache.Peek(c.cache, key, kind)
+	}
+	if err == cache.ErrMiss { //nolint:errorlint // it is never wrapped
+		v, from, err = loadKept(ctx, k, key, kind, mode, load)
+	} else {
+		err = k.keptError(ctx, err)
+	}
+	if into := k.settings.origin; into != nil {
+		*into = from
+	}
+	if told != nil {
+		told(ctx, from, err)
+	}
+	return v, err
+}
+
+// loadKept is kept for what is not in the near tier. It stands apart so that a
+// hit pays for nothing of it.
+func loadKept[T any](ctx context.Context, k *call, key cache.Key, kind *cache.Kind[T], mode cache.Mode, load loader[T]) (T, Origin, error) {
+	c := k.client
+	ctx, cancel := k.bounded(ctx)
+	defer cancel()
 	asked := func(ctx context.Context) (T, string, error) {
 		own := *k
 		v, raw, err := load(ctx, &own)
@@ -115,34 +141,29 @@ func kept[T any](ctx context.Context, k *call, kind *cache.Kind[T], id string, l
 		}
 		return v, raw, err
 	}
-	v, from, err := cache.Get(ctx, c.cache, key, kind, k.cacheCall(), asked)
+	limit := cmp.Or(max(c.overall, k.overall()), cache.DefaultLoadTimeout)
+	use := cache.Call{Mode: mode, Timeout: limit, Cause: &overallTimeout{after: limit}, Manner: k.settings.manner(), Trouble: Retryable}
+	v, from, err := cache.Get(ctx, c.cache, key, kind, use, asked)
 	if errors.Is(err, cache.ErrClosed) && ctx.Err() == nil { // while it waited: ask alone
 		v, from, err = cache.Get(ctx, nil, key, kind, cache.Call{}, asked)
 	}
-	err = k.keptError(ctx, err)
-	if into := k.settings.origin; into != nil {
-		*into = from
-	}
-	told(ctx, from, err)
-	return v, err
+	return v, from, k.keptError(ctx, err)
 }
 
-// cacheCall says how the call uses the cache.
-func (k *call) cacheCall() cache.Call {
+// cacheMode says how the call uses the cache.
+func (k *call) cacheMode() cache.Mode {
 	s := &k.settings
-	limit := cmp.Or(max(k.client.overall, k.overall()), cache.DefaultLoadTimeout)
-	use := cache.Call{Timeout: limit, Cause: &overallTimeout{after: limit}, Manner: s.manner(), Trouble: Retryable}
 	switch {
 	case s.cacheOnly:
-		use.Mode = cache.Only
+		return cache.Only
 	case s.skipCache, s.raw != nil:
-		use.Mode = cache.Refresh
+		return cache.Refresh
 	case s.batch && k.operation == opListSessions: // a batch is there to find what is new
-		use.Mode = cache.Refresh
+		return cache.Refresh
 	case s.batch: // its calls are counted and gated one by one
-		use.Mode = cache.Alone
+		return cache.Alone
 	}
-	return use
+	return cache.Use
 }
 
 // manner parts calls that load in different ways: none must wait longer, or try
@@ -202,10 +223,11 @@ type cacheWatch struct {
 	panics atomic.Uint64
 }
 
-// begin returns a function that tells how the call was answered.
+// begin returns a function that tells how the call was answered, nil if nobody
+// listens.
 func (w *cacheWatch) begin(k *call) func(context.Context, Origin, error) {
 	if len(w.hooks) == 0 {
-		return func(context.Context, Origin, error) {}
+		return nil
 	}
 	start := time.Now()
 	return func(ctx context.Context, from Origin, err error) {
