@@ -2,6 +2,7 @@ package cache_test
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"strconv"
 	"sync"
@@ -214,4 +215,36 @@ func TestWhoeverHearsNothingAsksAgainAfterTheBackstop(t *testing.T) {
 		time.Sleep(time.Nanosecond)
 		b.want(&service{says: "durable: b"}, "durable: b", cache.TierNone)
 	})
+}
+
+// TestWhatWasLoadedBeforeIsNotKeptAfter is the race in slow motion, in every mode.
+func TestWhatWasLoadedBeforeIsNotKeptAfter(t *testing.T) {
+	t.Parallel()
+	for mode := range cache.Only {
+		for _, far := range []bool{false, true} {
+			for _, says := range []string{"durable: old", "mutable: old", "unfinished: old", "absent"} {
+				synctest.Test(t, func(t *testing.T) {
+					var hub *cachetest.Hub
+					if far {
+						hub = cachetest.NewHub()
+					}
+					p, slow := newProcess(t, hub), &service{says: says, takes: time.Second}
+					if says == "absent" {
+						slow.err = &cache.AbsentError{}
+					}
+					go func() { _, _, _ = p.get(k1, cache.Call{Mode: mode}, slow) }()
+					time.Sleep(time.Second / 2)
+					if err := p.Invalidate(t.Context(), k1.Owner()); err != nil {
+						t.Error(err)
+					}
+					time.Sleep(time.Second)
+					synctest.Wait()
+					n, from, err := p.get(k1, cache.Call{Mode: cache.Only}, nil)
+					if !errors.Is(err, cache.ErrMiss) {
+						t.Errorf("mode %d, far %v, %s: %+v, %+v, %v", mode, far, says, n, from, err)
+					}
+				})
+			}
+		}
+	}
 }

@@ -470,8 +470,11 @@ func TestDeletionsForget(t *testing.T) {
 func TestWhatIsReadDuringADeletionIsNotKept(t *testing.T) {
 	t.Parallel()
 	report := answer(200, complete(t, session))
-	inBubble(t, steps(after(2*time.Second, answer(204, "")), report), func(u *upstream) {
+	inBubble(t, steps(report, after(2*time.Second, answer(204, "")), report), func(u *upstream) {
 		u.cached()
+		if _, err := u.client.Session(u.Context(), user, session); err != nil {
+			u.Error(err)
+		}
 		var wg sync.WaitGroup
 		wg.Go(func() {
 			if err := u.client.DeleteUser(u.Context(), user); err != nil {
@@ -479,6 +482,9 @@ func TestWhatIsReadDuringADeletionIsNotKept(t *testing.T) {
 			}
 		})
 		time.Sleep(time.Second)
+		if _, err := u.client.Session(u.Context(), user, session, client.CacheOnly()); !errors.Is(err, client.ErrNotCached) {
+			u.Errorf("while it is being deleted: %v", err)
+		}
 		if _, err := u.client.Session(u.Context(), user, session); err != nil {
 			u.Error(err)
 		}
