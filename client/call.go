@@ -32,6 +32,15 @@ var (
 	opDo                = operation{"do", "(custom)", transport.KindOther}
 )
 
+// cacheable reports whether answers of the operation may be kept.
+func (o operation) cacheable() bool {
+	switch o {
+	case opGetSession, opListSessions, opAverageStats, opFetchSessions:
+		return true
+	}
+	return false
+}
+
 // call is one call of a method: what it is about, its options, and what is wrong
 // with its arguments. It may send several requests one after the other.
 type call struct {
@@ -81,6 +90,12 @@ func (k *call) checkSettings() {
 	if s.zone != "" {
 		k.zone = &s.zone
 	}
+	switch {
+	case s.cacheOnly && s.skipCache:
+		k.problem("CacheOnly", "beside SkipCache: leave one of them out")
+	case s.cacheOnly && !k.cacheable():
+		k.problem("CacheOnly", "answers of this call are never kept: leave the option out")
+	}
 	if s.overall != nil && *s.overall <= 0 {
 		k.problem("timeout", "is %v: give a positive duration", *s.overall)
 	}
@@ -112,13 +127,7 @@ func (k *call) refusal() error {
 
 // bounded returns the context of the call with its overall deadline.
 func (k *call) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
-	limit := k.client.overall.after
-	switch s := &k.settings; {
-	case s.overall != nil:
-		limit = *s.overall
-	case s.batch:
-		limit = 0
-	}
+	limit := k.overall()
 	if limit <= 0 {
 		return ctx, func() {}
 	}
@@ -127,6 +136,17 @@ func (k *call) bounded(ctx context.Context) (context.Context, context.CancelFunc
 		cause = &overallTimeout{after: limit}
 	}
 	return transport.WithTimeout(ctx, limit, cause)
+}
+
+// overall is how long the call may take, 0 if nothing bounds it.
+func (k *call) overall() time.Duration {
+	switch s := &k.settings; {
+	case s.overall != nil:
+		return *s.overall
+	case s.batch:
+		return 0
+	}
+	return k.client.overall.after
 }
 
 // builder makes the request of a call; it runs once all arguments are checked. The

@@ -59,6 +59,9 @@ type callSettings struct {
 	attempts  *int
 	requestID *string
 	raw       *Response
+	origin    *Origin
+
+	skipCache, cacheOnly bool
 
 	patient bool
 

@@ -27,6 +27,19 @@
 // ([Client.FetchSessions]): patient, resumable, in constant memory. What has no
 // method goes through [Client.Do].
 //
+// With a cache ([WithCache]) a report, a list page or averages are asked for once:
+//
+//	near, err := memory.New(memory.Options{})
+//	kept, err := cache.New(near)
+//	c, err := client.New(key, client.WithCache(kept))
+//
+// What is kept, and how long, is said there; [SkipCache] and [CacheOnly] change one
+// call. Calls that want the same thing in the same manner share one load, on a
+// goroutine of its own: hooks and middleware of a request run on that, with the
+// values of the context of the call that began it. A batch asks for lists anew and
+// takes complete reports from the cache ([Batch].Cached). Deletions clear the cache;
+// [Client.InvalidateUser] is for the receiver of webhooks.
+//
 // A Client is safe for concurrent use. Values returned belong to the caller and
 // are shared with nobody; the string Raw in them is a part of the answer's body
 // and keeps that in memory.
@@ -50,6 +63,7 @@
 //	body              8 MiB after decompression                  WithMaxBody
 //	connections       HTTP/2, 20 idle a host, no limit           WithPool, WithHTTPClient
 //	proxy             HTTPS_PROXY and NO_PROXY                   WithHTTPClient
+//	cache             none                                       WithCache, SkipCache, CacheOnly
 //	timezone          none sent: the service uses UTC            WithTimezone, InTimezone
 //	page size         100                                        Query
 //
@@ -89,7 +103,8 @@
 //	quota, plan      ErrQuotaExceeded, ErrPlanExpired: also 403, never repeated
 //	key refused      ErrUnauthorized, ErrForbidden
 //	user id refused  ErrUserIDInvalid: a 401 as well, which says nothing about the key
-//	not there        ErrNotFound: not yet, or no longer
+//	not there        ErrNotFound: not yet, or no longer; LayerCache if that was known for seconds
+//	not kept         ErrNotCached, with CacheOnly alone. A cache in trouble fails no call
 //	wrong request    ErrInvalid, with LayerRequest if nothing was sent
 //	upstream lies    ErrDecode: 200 without a result, with null, HTML or half a body; a list that
 //	                 repeats itself for ever. ErrBodyTooLarge. ErrRedirected: redirects are not

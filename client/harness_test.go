@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"log/slog"
 	"net/http"
@@ -256,4 +257,11 @@ var operations = []struct {
 		_, err := c.Do(ctx, client.Request{Method: "GET", Path: "/ai/v2/thing", UserID: user}, o...)
 		return err
 	}},
+}
+
+func mustDecode(tb testing.TB, body string, into any) {
+	tb.Helper()
+	if err := json.Unmarshal([]byte(body), into); err != nil {
+		tb.Fatal(err)
+	}
 }

@@ -18,6 +18,7 @@ type Stats struct {
 	Hedging  HedgingStats
 	// Revalidation is what is held to be asked about.
 	Revalidation RevalidationStats
+	Cache        CacheStats // of the whole cache, which other clients may share
 	// HookPanics is how often a hook panicked.
 	HookPanics uint64
 }
@@ -106,9 +107,10 @@ func (c *Client) Stats() Stats {
 	t := c.doer.Stats()
 	s := Stats{
 		InFlight: t.InFlight, Throttle: ThrottleStats(t.Throttle), Limiter: LimiterStats(t.Limiter), Bulkhead: BulkheadStats(t.Bulkhead),
-		Budget: BudgetStats(t.Budget), HookPanics: t.HookPanics,
+		Budget: BudgetStats(t.Budget), HookPanics: t.HookPanics + c.watch.panics.Load(),
 		Hedging:      HedgingStats{On: t.Hedge.On, Sent: t.Hedge.Sent, Won: t.Hedge.Won, Denied: t.Hedge.Denied},
 		Revalidation: c.memory.stats(),
+		Cache:        c.cache.Stats(),
 	}
 	for _, d := range t.Hedge.Delays {
 		s.Hedging.Delays = append(s.Hedging.Delays, HedgingDelay(d))

@@ -30,6 +30,11 @@ type Hooks struct {
 	// Event is told what happens in between. op is nil for events that belong
 	// to no call.
 	Event func(ctx context.Context, op *Operation, e Event)
+	// Cache is told, on a client with a cache, how each request that may be kept
+	// was answered: by which tier, or by the service (TierNone). It comes after the
+	// other hooks, which run only if the service was asked: then on the goroutine
+	// of the load, which several calls may share.
+	Cache func(ctx context.Context, a CacheAnswer)
 }
 
 // Operation is one exchange of a call: most calls are one, lists and long periods
@@ -113,7 +118,12 @@ type Event struct {
 
 // WithHooks adds hooks; given again, it adds more, called after those there.
 func WithHooks(h Hooks) Option {
-	return func(s *settings) { s.hooks = append(s.hooks, h.fitted()) }
+	return func(s *settings) {
+		s.hooks = append(s.hooks, h.fitted())
+		if h.Cache != nil {
+			s.cacheHooks = append(s.cacheHooks, h.Cache)
+		}
+	}
 }
 
 // WithLogger writes what happens to logger: api_request (debug), api_response

@@ -2,6 +2,7 @@ package client
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/asleep-sdk/asleep/cache"
 	"github.com/asleep-sdk/asleep/internal/transport"
 )
 
@@ -37,6 +39,9 @@ type settings struct {
 	breaker    Breaker
 	middleware Middlewares
 	hooks      []transport.Hooks
+
+	cache      *cache.Cache
+	cacheHooks []func(context.Context, CacheAnswer)
 
 	httpClient *http.Client
 	// What was given explicitly, where that matters.
@@ -117,6 +122,10 @@ func (s *settings) client() (*Client, error) {
 		redactor: redactor{key: s.apiKey},
 		zones:    zones,
 		memory:   newMemory(s.revalidation.MaxBytes),
+
+		cache:  s.cache,
+		tenant: cache.TenantOf(s.apiKey(), base.String()),
+		watch:  &cacheWatch{hooks: s.cacheHooks},
 	}, nil
 }
 

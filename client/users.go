@@ -52,6 +52,8 @@ func (c *Client) User(ctx context.Context, userID string, opts ...CallOption) (*
 func (c *Client) DeleteUser(ctx context.Context, userID string, opts ...CallOption) error {
 	k := c.newCall(opDeleteUser, opts)
 	k.checkUser(userID)
+	forget := k.forgetting(ctx)
+	defer forget()
 	_, err := k.send(ctx, func(context.Context) (*http.Request, error) { return api.NewDeleteUserRequest(c.server, userID) })
 	return err
 }

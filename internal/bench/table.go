@@ -32,6 +32,7 @@ func Rows() []Row {
 	rows = append(rows, limitRows()...)
 	rows = append(rows, hygieneRows()...)
 	rows = append(rows, batchRows()...)
+	rows = append(rows, cacheRows()...)
 	return append(rows, decodeRow())
 }
 

@@ -42,6 +42,7 @@ var rooms = []room{
 	{dir: "internal/guard"},
 	{dir: "hypnogram", house: []string{"."}},
 	{dir: "cache", house: []string{"."}},
+	{dir: "cache/cachetest", house: []string{".", "cache"}},
 	{dir: "cache/memory", house: []string{".", "cache"}, links: []string{"github.com/maypok86/otter/v2"}},
 	{dir: "cache/rediscache", house: []string{".", "cache"}, links: []string{"github.com/redis/go-redis/v9"}},
 	{dir: "store", house: []string{"."}},
@@ -94,17 +95,17 @@ var drivers = []string{
 
 var weights = []weight{
 	{
-		light: []string{".", "cache", "client", "hypnogram", "store", "store/memory", "store/storetest", "webhook", "asleeptest", "internal/api", "internal/transport"},
+		light: []string{".", "cache", "cache/cachetest", "client", "hypnogram", "store", "store/memory", "store/storetest", "webhook", "asleeptest", "internal/api", "internal/transport"},
 		heavy: drivers,
 		why:   "an app pays only for the backends it imports",
 	},
 	{
 		light: []string{
-			".", "cache/...", "client", "fleet", "hypnogram", "internal/api", "internal/transport", "observe/...",
+			".", "cache", "cache/memory", "cache/rediscache", "client", "fleet", "hypnogram", "internal/api", "internal/transport", "observe/...",
 			"server", "store", "store/memory", "store/internal/...", "store/sqlite/...", "store/postgres/...", "store/mongo/...", "webhook",
 		},
 		heavy: []string{"testing", "net/http/httptest"},
-		why:   "test support stays in asleeptest and store/storetest",
+		why:   "test support stays in asleeptest, cache/cachetest and store/storetest",
 	},
 }
 

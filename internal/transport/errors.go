@@ -108,6 +108,10 @@ func contextError(ctx context.Context) error {
 	return &canceledError{err: err, cause: cause}
 }
 
+// ContextError returns why ctx ended, as the errors of this package do; ctx must
+// have ended.
+func ContextError(ctx context.Context) error { return contextError(ctx) }
+
 // withoutURL strips the *url.Error that net/http puts around errors: its
 // text is the full URL.
 func withoutURL(err error) error {
