@@ -178,6 +178,13 @@ type answer struct {
 // acceptJSON is shared: nobody writes into the values of a request's header.
 var acceptJSON = []string{"application/json"}
 
+// accept asks for JSON where nothing else is asked for.
+func accept(h http.Header) {
+	if h.Get("Accept") == "" {
+		h["Accept"] = acceptJSON
+	}
+}
+
 // exchange sends one request through the pipeline and returns the answer if it is
 // a success.
 func (k *call) exchange(ctx context.Context, build builder) (*answer, error) {
@@ -194,9 +201,7 @@ func (k *call) exchange(ctx context.Context, build builder) (*answer, error) {
 	if req.Context() != ctx {
 		req = req.WithContext(ctx)
 	}
-	if req.Header.Get("Accept") == "" {
-		req.Header["Accept"] = acceptJSON
-	}
+	accept(req.Header)
 	if id := k.settings.requestID; id != nil {
 		req.Header.Set("X-Request-Id", *id)
 	}

@@ -1,12 +1,9 @@
 package client
 
 import (
-	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
-	"hash"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -26,27 +23,32 @@ type identity [sha256.Size]byte
 // besides are the headers that no representation depends on.
 var besides = []string{"X-Request-Id", "If-None-Match", "If-Modified-Since"}
 
-func (c *Client) identityOf(req *http.Request) (id identity) {
-	mac := hmac.New(sha256.New, []byte(c.redactor.key()))
-	write(mac, req.Method)
-	write(mac, req.URL.String())
-	for _, name := range slices.Sorted(maps.Keys(req.Header)) {
+func (c *Client) identityOf(req *http.Request) identity {
+	s := make(subject, 0, 1<<9).with(c.redactor.key()).with(req.Method).with(req.URL.String())
+	names := make([]string, 0, 8) // as many as a request of this package has, at most
+	for name := range req.Header {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
 		if !slices.Contains(besides, name) {
-			write(mac, name)
+			s = s.with(name)
 			for _, value := range req.Header[name] {
-				write(mac, value)
+				s = s.with(value)
 			}
-			write(mac, "") // no name is empty
+			s = s.with("") // no name is empty
 		}
 	}
-	mac.Sum(id[:0])
-	return id
+	return sha256.Sum256(s)
 }
 
-// write adds a text with its length, so that no two lists read the same.
-func write(h hash.Hash, s string) {
-	_, _ = h.Write(binary.AppendUvarint(nil, uint64(len(s))))
-	_, _ = h.Write([]byte(s))
+// subject is what an identity is the digest of. It holds the API key in clear and goes
+// no further than this package.
+type subject []byte
+
+// with adds a text with its length, so that no two lists read the same.
+func (s subject) with(text string) subject {
+	return append(binary.AppendUvarint(s, uint64(len(text))), text...)
 }
 
 // validators are what an answer can be asked about by.
@@ -98,7 +100,7 @@ type heldAnswer struct {
 // condition is the question that goes with a request.
 type condition struct {
 	method string
-	id     identity
+	id     identity    // of the request, if an answer is looked up
 	held   *heldAnswer // nil: none is asked about
 	keep   bool        // the answer goes into the client's memory
 	own    bool        // the caller of Do has set the headers: a 304 is for the caller
@@ -108,11 +110,12 @@ type condition struct {
 func (k *call) condition(req *http.Request) (c condition) {
 	c.method = req.Method
 	c.own = req.Header.Get("If-None-Match") != "" || req.Header.Get("If-Modified-Since") != ""
-	if req.Method != http.MethodGet || c.own || k.held == nil && k.client.memory == nil && k.operation != opDo {
+	if req.Method != http.MethodGet || c.own || k.held == nil && k.client.memory == nil {
 		return c
 	}
 	c.id = k.client.identityOf(req)
 	switch {
+	case k.held != nil && validatorsOf(k.held.Header).none(): // nothing to ask by
 	case k.held != nil:
 		if k.held.id != c.id {
 			k.problem("Held", "is the answer to another request: give the Response that Do returned for the same path, query, headers, user and timezone")

@@ -82,7 +82,22 @@ func (c *Client) Do(ctx context.Context, r Request, opts ...CallOption) (*Respon
 	if err != nil {
 		return nil, err
 	}
-	return &Response{StatusCode: a.StatusCode, Header: a.Header, Body: a.body, NotModified: a.notModified, id: a.id}, nil
+	answer := &Response{StatusCode: a.StatusCode, Header: a.Header, Body: a.body, NotModified: a.notModified, id: a.id}
+	if answer.id == (identity{}) && r.Method == http.MethodGet && answer.StatusCode == http.StatusOK && !validatorsOf(a.Header).none() {
+		answer.id = k.identify(ctx, r)
+	}
+	return answer, nil
+}
+
+// identify builds a GET that was answered anew, to tell its identity: few answers can
+// be asked about, and the others pay nothing for it.
+func (k *call) identify(ctx context.Context, r Request) identity {
+	req, err := k.request(ctx, r, nil)
+	if err != nil { // it was built before
+		return identity{}
+	}
+	accept(req.Header)
+	return k.client.identityOf(req)
 }
 
 // Ping asks once, within 2 seconds unless an option says otherwise, whether the
