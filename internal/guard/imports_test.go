@@ -55,10 +55,11 @@ var rooms = []room{
 	{dir: "observe/otel", house: []string{".", "client"}, links: []string{"go.opentelemetry.io"}},
 	{dir: "observe/dogstatsd", house: []string{".", "client"}, links: []string{"github.com/DataDog/datadog-go/v5"}},
 	{dir: "webhook", house: []string{".", "store"}},
+	{dir: "webhook/webhooktest", house: []string{".", "store", "webhook"}},
 	{dir: "server", house: []string{".", "cache/...", "client", "fleet", "hypnogram", "observe/...", "store/...", "webhook"}},
 	{
 		dir:   "internal/cli/...",
-		house: []string{".", "asleeptest", "cache/...", "client", "fleet", "hypnogram", "internal/cli/...", "internal/filelock", "observe/...", "server", "store/...", "webhook"},
+		house: []string{".", "asleeptest", "cache/...", "client", "fleet", "hypnogram", "internal/cli/...", "internal/filelock", "observe/...", "server", "store/...", "webhook/..."},
 		links: []string{
 			"github.com/joho/godotenv", "github.com/parquet-go/parquet-go", "github.com/prometheus/client_golang",
 			"github.com/redis/go-redis/v9", "github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/vbauerster/mpb/v8", "golang.org/x/term",
@@ -68,7 +69,7 @@ var rooms = []room{
 	// What an example shows must be possible from outside: nothing internal.
 	{
 		dir:   "examples/...",
-		house: []string{".", "asleeptest", "cache/...", "client", "fleet", "hypnogram", "observe/...", "server", "store/...", "webhook"},
+		house: []string{".", "asleeptest", "cache/...", "client", "fleet", "hypnogram", "observe/...", "server", "store/...", "webhook/..."},
 		links: []string{"github.com/prometheus/client_golang", "github.com/redis/go-redis/v9", "go.opentelemetry.io"},
 	},
 }
