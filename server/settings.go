@@ -40,7 +40,7 @@ func ReadConfig(r *config.Reader) Config {
 	c.Webhooks.read(r)
 	c.Notify.URL = r.String("", "NOTIFY_URL")
 	c.Notify.Secret = r.Secret("NOTIFY_SECRET")
-	c.RedisURL = r.URL("REDIS_URL")
+	c.RedisURL = r.URL("REDIS_URL", "redis", "rediss")
 	c.Caching = r.Bool(c.Caching, "ENABLE_CACHING")
 	c.Metrics = r.Bool(c.Metrics, "ENABLE_METRICS")
 	c.MaxBody = int64(r.Int(int(c.MaxBody), 1<<10, maxMaxBody, "MAX_BODY_BYTES"))

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -19,7 +18,7 @@ func (r *Reader) URL(name string, schemes ...string) Secret {
 	v.Secret, v.Text = false, ShowURL(s.Reveal())
 	u, err := url.Parse(strings.TrimSpace(s.Reveal()))
 	if err != nil || u.Host == "" || !slices.Contains(schemes, u.Scheme) {
-		r.Add(v.Label, "%s is not understood: give a URL that begins with %s", Quote(v.Text), strings.Join(schemes, " or "))
+		r.Add(v.Label, "%s is not understood: give a URL that begins with %s", Quote(v.Text), strings.Join(schemes, ": or ")+":")
 		return Secret{}
 	}
 	return s
