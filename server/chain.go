@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/asleep-sdk/asleep/internal/redact"
+	"github.com/asleep-sdk/asleep/webhook"
 )
 
 // Middleware is one layer around a handler.
@@ -104,7 +105,7 @@ func (s *Service) recoverPanics(next http.Handler) http.Handler {
 			if x.status != 0 {
 				panic(http.ErrAbortHandler) //nolint:forbidigo // as above
 			}
-			fail(w, r, http.StatusInternalServerError, "internal_error", "this is a fault of the receiver: look for the request id in its log")
+			webhook.WriteProblem(w, r, http.StatusInternalServerError, "internal_error", "this is a fault of the receiver: look for the request id in its log")
 		}()
 		next.ServeHTTP(w, r)
 	})

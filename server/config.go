@@ -98,8 +98,11 @@ type Webhooks struct {
 
 // Notify is whom to tell of what was stored. It is off without a URL.
 type Notify struct {
-	URL    string
-	Secret Secret // that notifications are signed with, as Standard Webhooks
+	URL string
+	// Secrets sign the notifications, as Standard Webhooks do: base64 after an
+	// optional whsec_. Every one signs, so that they can be rotated. None is
+	// needed in development only.
+	Secrets []Secret
 }
 
 // DefaultConfig is what a service is without any settings.

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/asleep-sdk/asleep/webhook"
 )
 
 // The routes that only ask how things are: a line of the log for each would
@@ -19,7 +21,7 @@ type router struct {
 func newRouter() *router {
 	m := &router{mux: http.NewServeMux()}
 	m.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		fail(w, r, http.StatusNotFound, "not_found", "there is nothing at this path")
+		webhook.WriteProblem(w, r, http.StatusNotFound, "not_found", "there is nothing at this path")
 	})
 	return m
 }
@@ -39,7 +41,7 @@ func (m *router) only(path string, h http.HandlerFunc, methods ...string) {
 	m.all(path, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !slices.Contains(methods, r.Method) {
 			w.Header().Set("Allow", strings.Join(methods, ", "))
-			fail(w, r, http.StatusMethodNotAllowed, "method_not_allowed", "this path answers "+strings.Join(methods, " and ")+" only")
+			webhook.WriteProblem(w, r, http.StatusMethodNotAllowed, "method_not_allowed", "this path answers "+strings.Join(methods, " and ")+" only")
 			return
 		}
 		h(w, r)

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -77,19 +76,55 @@ func New(cfg Config, db store.Store, opts ...Option) (*Service, error) {
 	}
 	s := &Service{cfg: cfg, log: given.log, version: given.version, begun: time.Now(), db: db}
 	s.token.Store(&cfg.AdminToken)
-	s.figures = newFigures(s)
-	var err error
-	if s.upstream, err = newUpstream(cfg.Upstream, s.log, s.figures.calls); err != nil {
+	if err := s.assemble(given); err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}
-	if cfg.Webhooks.Enabled {
+	return s, nil
+}
+
+func (s *Service) assemble(given settings) (err error) {
+	if s.cfg.Metrics {
+		if s.figures, err = newFigures(); err != nil {
+			return err
+		}
+	}
+	if s.upstream, err = newUpstream(s.cfg.Upstream, s.log, s.figures.hooks()); err != nil {
+		return err
+	}
+	if s.cfg.Webhooks.Enabled {
 		if err := s.openReceiver(given.notifier); err != nil {
-			return nil, fmt.Errorf("server: %w", err)
+			return err
 		}
 	}
 	for _, c := range append(s.checks(), given.checks...) {
 		s.monitors = append(s.monitors, newMonitor(c, s.noteHealth))
 	}
-	s.public, s.admin = chain(s.publicRoutes(), s.layers()), chain(s.guard(s.adminRoutes()), s.layers())
-	return s, nil
+	s.public = chain(s.publicRoutes(), s.layers())
+	s.admin = chain(s.guard(s.adminRoutes()), s.layers())
+	return s.figures.read(s)
+}
+
+// checks are the parts that every service has.
+func (s *Service) checks() []Check {
+	list := []Check{
+		{Name: "database", Critical: true, Ask: s.db.Ping},
+		s.upstream.check(),
+		s.upstream.breakerCheck(),
+	}
+	if s.inbox != nil {
+		list = append(list, Check{Name: "inbox", Ask: s.checkInbox})
+	}
+	return list
+}
+
+// checkInbox finds so many events waiting that the receiver refuses more.
+func (s *Service) checkInbox(ctx context.Context) error {
+	d, err := s.inbox.Depth(ctx)
+	switch limit := s.cfg.Webhooks.Backlog; {
+	case err != nil:
+		return err
+	case limit > 0 && d.Backlog() >= limit:
+		return fmt.Errorf("%d events wait, the limit is %d: more are refused", d.Backlog(), limit)
+	}
+	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/asleep-sdk/asleep/client"
 	"github.com/asleep-sdk/asleep/internal/config"
+	"github.com/asleep-sdk/asleep/webhook"
 )
 
 // FromEnv reads the configuration from the environment, each variable as
@@ -39,7 +40,7 @@ func ReadConfig(r *config.Reader) Config {
 	c.Upstream.read(r)
 	c.Webhooks.read(r)
 	c.Notify.URL = r.String("", "NOTIFY_URL")
-	c.Notify.Secret = r.Secret("NOTIFY_SECRET")
+	c.Notify.Secrets = list(r, "NOTIFY_SECRET")
 	c.RedisURL = r.URL("REDIS_URL", "redis", "rediss")
 	c.Caching = r.Bool(c.Caching, "ENABLE_CACHING")
 	c.Metrics = r.Bool(c.Metrics, "ENABLE_METRICS")
@@ -106,25 +107,31 @@ func (c Config) Check(p *config.Reader) {
 		p.Add("ADMIN_ADDR", "%s is ADDR too: what operators see must not be public, so choose another", config.Quote(c.AdminAddr))
 	}
 	if c.Webhooks.Enabled {
-		c.Webhooks.check(p)
+		c.checkWebhooks(p)
 	}
-	c.Notify.check(p)
+	c.checkNotify(p)
 }
 
-func (w Webhooks) check(p *config.Reader) {
-	switch {
+func (c Config) checkWebhooks(p *config.Reader) {
+	switch w := c.Webhooks; {
 	case w.Auth == AuthSignature && len(w.Secrets) == 0:
 		p.Add("ASLEEP_WEBHOOK_SECRET", "is not set, and WEBHOOK_AUTH is signature: set the secret that deliveries are signed with")
 	case w.Auth == "":
 		p.Add("ASLEEP_WEBHOOK_SECRET", "is not set, so nothing would tell a delivery from a forgery: set it if deliveries reach you signed, "+
 			"by a gateway for instance. The service itself signs nothing and sends your API key as x-api-key: for that set WEBHOOK_AUTH=key, "+
 			"and every event is confirmed by asking the service before it is acted on")
+	case c.Upstream.APIKey.IsZero() && len(w.Keys) == 0: // noted already
+	default:
+		if _, err := webhook.NewVerifier(c.verification()); err != nil {
+			p.Add("webhook secrets", "are not accepted: %v", err)
+		}
 	}
 }
 
-func (n Notify) check(p *config.Reader) {
+func (c Config) checkNotify(p *config.Reader) {
+	n := c.Notify
 	switch u, err := url.Parse(n.URL); {
-	case n.URL == "" && !n.Secret.IsZero():
+	case n.URL == "" && len(n.Secrets) > 0:
 		p.Add("NOTIFY_URL", "is not set, and NOTIFY_SECRET is: say where notifications go, or unset the secret")
 	case n.URL == "":
 	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
@@ -133,8 +140,12 @@ func (n Notify) check(p *config.Reader) {
 		p.Add("NOTIFY_URL", "has a user or password in it: take it out, the signature says who sends")
 	case u.Scheme == "http" && !isLoopback(u.Host):
 		p.Add("NOTIFY_URL", "%s would send health data unencrypted: use https (http is accepted for loopback hosts only)", config.Quote(n.URL))
-	case n.Secret.IsZero():
+	case len(n.Secrets) == 0 && c.Environment != "development":
 		p.Add("NOTIFY_SECRET", "is not set, and NOTIFY_URL is: whoever is notified could not tell it from a forgery; set one such as whsec_ and 32 random bytes in base64")
+	default:
+		if _, err := n.open(); err != nil {
+			p.Add("NOTIFY_SECRET", "is not accepted: %v", err)
+		}
 	}
 }
 
