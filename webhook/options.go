@@ -3,8 +3,6 @@ package webhook
 import (
 	"log/slog"
 	"time"
-
-	"github.com/asleep-sdk/asleep"
 )
 
 // Option configures a [Receiver]. Of the same one the last wins.
@@ -59,13 +57,3 @@ func WithLogger(l *slog.Logger) Option { return func(s *receiverSettings) { s.lo
 // WithObserver calls f after every answer, for metrics. It runs on the goroutine of
 // the request and must not block.
 func WithObserver(f func(Delivery)) Option { return func(s *receiverSettings) { s.observe = f } }
-
-// Delivery is one request as an observer sees it.
-type Delivery struct {
-	Status   int
-	Code     string // of the problem; stored, revised, duplicate or refused if there was none
-	Kind     asleep.WebhookEvent // one of the known kinds, "other", or "" if it was not decoded
-	Scheme   Scheme              // "" if it was not authentic
-	Bytes    int                 // of the body, as far as it was read
-	Duration time.Duration
-}

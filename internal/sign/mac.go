@@ -26,7 +26,9 @@ func NewMAC(key []byte) *MAC {
 func (m *MAC) Body(body []byte) Digest { return m.message("", "", body) }
 
 // Message is the MAC of id.timestamp.body.
-func (m *MAC) Message(id, timestamp string, body []byte) Digest { return m.message(id, timestamp, body) }
+func (m *MAC) Message(id, timestamp string, body []byte) Digest {
+	return m.message(id, timestamp, body)
+}
 
 func (m *MAC) message(id, timestamp string, body []byte) Digest {
 	s, _ := m.pool.Get().(*state)
