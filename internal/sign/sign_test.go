@@ -58,7 +58,7 @@ func TestMACAgreesWithTheSigners(t *testing.T) {
 func TestStandardKeyRefusesWhatIsNoKey(t *testing.T) {
 	t.Parallel()
 	for secret, want := range map[string]error{
-		"": sign.ErrEmpty, "whsec_": sign.ErrEmpty, "whsec_==": sign.ErrEmpty,
+		"": sign.ErrEmpty, "whsec_": sign.ErrEmpty, "whsec_==": sign.ErrNotBase64,
 		"not base64!": sign.ErrNotBase64, "YQ=": sign.ErrNotBase64, "YQ===": sign.ErrNotBase64, "YR==": sign.ErrNotBase64, "Y": sign.ErrNotBase64,
 		"YQ==": nil, "YQ": nil, "whsec_YWJj": nil,
 	} {
@@ -85,7 +85,7 @@ func TestSenderSignsByEveryScheme(t *testing.T) {
 	for name, s := range map[string]sign.Sender{
 		"no secret": {Key: "k"}, "unknown scheme": {Scheme: "rot13", Secret: "topsecret"}, "no base64": {Scheme: sign.SchemeStandard, Secret: "top secret"},
 	} {
-		if _, err := s.Header("{}"); err == nil || strings.Contains(err.Error(), "secret"+"!") {
+		if _, err := s.Header("{}"); err == nil || s.Secret != "" && strings.Contains(err.Error(), s.Secret) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
