@@ -61,12 +61,17 @@ func (s *Service) guard(next http.Handler) http.Handler {
 	})
 }
 
-// private lets pass who brings the token, if there is one.
+// private lets pass who brings the token, if there is one, and means this
+// database.
 func (s *Service) private(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if !s.knows(r) {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="asleep"`)
 			webhook.WriteProblem(w, r, http.StatusUnauthorized, "unauthorized", "bring ADMIN_TOKEN as a bearer token")
+			return
+		}
+		if meant := r.Header.Get(fileHeader); meant != "" && meant != s.file {
+			webhook.WriteProblem(w, r, http.StatusConflict, "other_database", "this service works another database; check DATABASE_URL and ADMIN_ADDR")
 			return
 		}
 		next(w, r)

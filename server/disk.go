@@ -13,10 +13,10 @@ const (
 	fullDisk = 8 << 20
 )
 
-// DiskCheck is the part "disk" of the health: the room for the file. Little of it
+// diskCheck is the part "disk" of the health: the room for the file. Little of it
 // degrades the service, next to none ends it. ok is false where this system
 // does not tell.
-func DiskCheck(file string) (c Check, ok bool) {
+func diskCheck(file string) (c Check, ok bool) {
 	dir := filepath.Dir(file)
 	if _, err := freeDisk(dir); errors.Is(err, errors.ErrUnsupported) {
 		return c, false

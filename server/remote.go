@@ -3,11 +3,15 @@ package server
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"strconv"
 	"time"
 
@@ -21,7 +25,16 @@ type Remote struct {
 	URL string
 	// Token is ADMIN_TOKEN, if there is one.
 	Token Secret
+	// File is that of the database whose inbox is meant; a service that works
+	// another refuses. Empty means whatever it works.
+	File string
 }
+
+// ErrNotReached: nobody answers at the URL.
+var ErrNotReached = errors.New("no service answers")
+
+// fileHeader names the database that a request is about.
+const fileHeader = "X-Asleep-Database"
 
 // RemoteError is the answer of a service that refused.
 type RemoteError struct {
@@ -118,6 +131,9 @@ func (d Remote) do(ctx context.Context, method, path string, body []byte, into a
 	if !d.Token.IsZero() {
 		r.Header.Set("Authorization", "Bearer "+d.Token.Reveal())
 	}
+	if d.File != "" {
+		r.Header.Set(fileHeader, fileID(d.File))
+	}
 	if body != nil {
 		r.Header.Set("Content-Type", "application/json")
 	}
@@ -125,7 +141,7 @@ func (d Remote) do(ctx context.Context, method, path string, body []byte, into a
 	hc := http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	resp, err := hc.Do(r)
 	if err != nil {
-		return unwrapURL(err)
+		return fmt.Errorf("%w: %w", ErrNotReached, withoutURL(err))
 	}
 	defer func() { _ = resp.Body.Close() }()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxRemote))
@@ -142,10 +158,22 @@ func (d Remote) do(ctx context.Context, method, path string, body []byte, into a
 	return json.Unmarshal(text, into)
 }
 
-// unwrapURL takes the URL, which may have a user id in it, from an error.
-func unwrapURL(err error) error {
-	if u, ok := err.(*url.Error); ok { //nolint:errorlint // http.Client returns it as it is
+// withoutURL takes the URL, which may have a user id in it, from an error.
+func withoutURL(err error) error {
+	if u, ok := errors.AsType[*url.Error](err); ok {
 		return u.Err
 	}
 	return err
+}
+
+// fileID stands for a file, by the path without links on the way.
+func fileID(path string) string {
+	if absolute, err := filepath.Abs(path); err == nil {
+		path = absolute
+	}
+	if resolved, err := filepath.EvalSymlinks(path); err == nil {
+		path = resolved
+	}
+	sum := sha256.Sum256([]byte(path))
+	return hex.EncodeToString(sum[:])
 }

@@ -18,6 +18,7 @@ type Service struct {
 	log      *slog.Logger
 	version  string
 	begun    time.Time
+	file     string       // what fileID says of the database
 	phase    atomic.Int32 // a phase
 	token    atomic.Pointer[Secret]
 	monitors []*monitor
@@ -42,6 +43,7 @@ type settings struct {
 	version  string
 	checks   []Check
 	notifier webhook.Notifier
+	file     string
 }
 
 // WithLogger has the service log what happens: exchanges, changes of its health,
@@ -55,6 +57,10 @@ func WithVersion(version string) Option { return func(s *settings) { s.version =
 
 // WithCheck adds a part to the health.
 func WithCheck(c Check) Option { return func(s *settings) { s.checks = append(s.checks, c) } }
+
+// WithFile tells the file of the database, where there is one: the room on its disk
+// becomes part of the health, and requests about another inbox are refused.
+func WithFile(path string) Option { return func(s *settings) { s.file = path } }
 
 // WithNotifier hands notifications to n, such as a function of the program,
 // instead of posting them to [Config].Notify.
@@ -94,6 +100,12 @@ func (s *Service) assemble(given settings) (err error) {
 	if s.cfg.Webhooks.Enabled {
 		if err := s.openReceiver(given.notifier); err != nil {
 			return err
+		}
+	}
+	if given.file != "" {
+		s.file = fileID(given.file)
+		if c, ok := diskCheck(given.file); ok {
+			given.checks = append(given.checks, c)
 		}
 	}
 	for _, c := range append(s.checks(), given.checks...) {

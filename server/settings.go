@@ -35,8 +35,7 @@ func ReadConfig(r *config.Reader) Config {
 	}
 	c.Environment = r.Choice(c.Environment, []string{"development", "staging", "production"}, "ENVIRONMENT")
 	c.Addr = r.String(c.Addr, "ASLEEP_ADDR", "ADDR")
-	c.AdminAddr = r.String(c.AdminAddr, "ASLEEP_ADMIN_ADDR", "ADMIN_ADDR")
-	c.AdminToken = r.Secret("ADMIN_TOKEN")
+	c.AdminAddr, c.AdminToken = ReadAdmin(r)
 	c.Upstream.read(r)
 	c.Webhooks.read(r)
 	c.Notify.URL = r.String("", "NOTIFY_URL")
@@ -49,6 +48,11 @@ func ReadConfig(r *config.Reader) Config {
 	c.ShutdownTimeout = r.Duration(c.ShutdownTimeout, "SHUTDOWN_TIMEOUT")
 	c.LogUserIDs = r.Bool(c.LogUserIDs, "LOG_USER_IDS")
 	return c
+}
+
+// ReadAdmin reads where operators come in, and what they bring.
+func ReadAdmin(r *config.Reader) (addr string, token Secret) {
+	return r.String(DefaultConfig().AdminAddr, "ASLEEP_ADMIN_ADDR", "ADMIN_ADDR"), r.Secret("ADMIN_TOKEN")
 }
 
 // maxMaxBody is what a body may be bounded to at most: it is kept in memory.

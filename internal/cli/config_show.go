@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/asleep-sdk/asleep/internal/config"
+	"github.com/asleep-sdk/asleep/server"
 )
 
 func newConfigCommand(a *app) *cobra.Command {
@@ -49,6 +50,7 @@ func (o *configShowOptions) run() error {
 	if c := o.app.client(); c != nil { // checks what config alone does not
 		defer func() { _ = c.Close() }()
 	}
+	server.ReadConfig(o.app.reader)
 	values := o.app.reader.Values()
 	err := settingView().all(o.app.Out, o.output, func(yield func(config.Value, error) bool) {
 		for _, v := range values {
