@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/asleep-sdk/asleep/internal/redact"
@@ -21,8 +22,8 @@ type layer struct {
 
 // chain puts layers around a handler, the first one outermost.
 func chain(h http.Handler, layers []layer) http.Handler {
-	for i := len(layers) - 1; i >= 0; i-- {
-		h = layers[i].wrap(h)
+	for _, l := range slices.Backward(layers) {
+		h = l.wrap(h)
 	}
 	return h
 }

@@ -30,7 +30,7 @@ type Remote struct {
 	File string
 }
 
-// ErrNotReached: nobody answers at the URL.
+// ErrNotReached means that nobody answers at the URL.
 var ErrNotReached = errors.New("no service answers")
 
 // fileHeader names the database that a request is about.

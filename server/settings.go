@@ -161,8 +161,8 @@ func (u Upstream) check(p *config.Reader) {
 		return
 	}
 	names := map[string]string{"API key": "ASLEEP_API_KEY", "base URL": "ASLEEP_BASE_URL", "WithBreaker": "CIRCUIT_BREAKER_FAILURE_THRESHOLD"}
-	joined, _ := err.(interface{ Unwrap() []error }) //nolint:errorlint // the errors of an errors.Join
-	if joined == nil {
+	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // what errors.Join made
+	if !ok {
 		p.Add("settings", "are not accepted: %v", err)
 		return
 	}

@@ -18,7 +18,7 @@ type app struct {
 	Streams
 
 	environ []string
-	flags   config.Source // what was given on the command line
+	flags   config.Source  // what was given on the command line
 	reader  *config.Reader // the settings, and the list of problems
 	log     *slog.Logger
 	logging config.Logging

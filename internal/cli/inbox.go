@@ -160,7 +160,7 @@ func (o *inboxListOptions) run(ctx context.Context) error {
 		return err
 	}
 	return place.with(ctx, func(d desk) error {
-		return entryView().all(o.app.Out, o.output, func(yield func(server.Entry, error) bool) {
+		return entryView(false).all(o.app.Out, o.output, func(yield func(server.Entry, error) bool) {
 			q := store.InboxQuery{State: state, UserID: o.user}
 			for left := o.limit; ; {
 				q.Limit = store.MaxLimit
@@ -222,18 +222,19 @@ func (o *inboxShowOptions) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		return entryView().one(o.app.Out, o.output, e)
+		return entryView(true).one(o.app.Out, o.output, e)
 	})
 }
 
-func entryView() view[server.Entry] {
+// entryView shows events; a single one with its history.
+func entryView(single bool) view[server.Entry] {
 	instant := func(t time.Time) string {
 		if t.IsZero() {
 			return ""
 		}
 		return t.UTC().Format(time.RFC3339)
 	}
-	list := []column[server.Entry]{
+	columns := []column[server.Entry]{
 		{"id", func(e server.Entry) string { return e.ID }},
 		{"state", func(e server.Entry) string { return e.State }},
 		{"kind", func(e server.Entry) string { return e.Kind }},
@@ -244,18 +245,19 @@ func entryView() view[server.Entry] {
 		{"revision", func(e server.Entry) string { return strconv.Itoa(e.Revision) }},
 		{"attempts", func(e server.Entry) string { return strconv.Itoa(e.Attempts) }},
 		{"steps", func(e server.Entry) string { return strings.Join(e.Steps, " ") }},
-		{"history", func(e server.Entry) string {
+	}
+	if single {
+		columns = append(columns, column[server.Entry]{"history", func(e server.Entry) string {
 			var lines []string
 			for _, n := range e.History {
 				lines = append(lines, strings.TrimSpace(instant(n.At)+" "+n.What+" "+n.Reason))
 			}
 			return strings.Join(lines, "; ")
-		}},
-		{"body", func(e server.Entry) string { return e.Body }},
+		}}, column[server.Entry]{"body", func(e server.Entry) string { return e.Body }})
 	}
 	return view[server.Entry]{
 		json:  func(e server.Entry) (raw, userID string) { return encoded(e), "" },
-		csv:   list,
-		table: list,
+		csv:   columns,
+		table: columns,
 	}
 }

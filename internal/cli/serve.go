@@ -131,7 +131,8 @@ func (o *serveOptions) serve(ctx context.Context, cfg server.Config, db *databas
 	}
 	stop := o.reloadOnHangup(ctx, service)
 	defer stop()
-	defer context.AfterFunc(ctx, func() { tellSystemd(daemon.SdNotifyStopping) })()
+	forget := context.AfterFunc(ctx, func() { tellSystemd(daemon.SdNotifyStopping) })
+	defer forget()
 	err = service.Run(ctx, func(at server.Addresses) error {
 		tellSystemd(daemon.SdNotifyReady)
 		return o.announce(at)
@@ -171,4 +172,3 @@ func (o *serveOptions) readSecrets() (server.Config, error) {
 	cfg := again.config()
 	return cfg, again.app.refusal()
 }
-

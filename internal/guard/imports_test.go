@@ -51,7 +51,7 @@ var rooms = []room{
 	{dir: "client", house: []string{".", "cache", "internal/api", "internal/transport"}},
 	{dir: "fleet", house: []string{"."}, links: []string{"github.com/redis/go-redis/v9"}},
 	{dir: "asleeptest", house: []string{".", "internal/api", "internal/pipenet"}},
-	{dir: "observe/prom", house: []string{".", "client"}, links: []string{"github.com/prometheus/client_golang"}},
+	{dir: "observe/prom", house: []string{".", "client", "store", "webhook"}, links: []string{"github.com/prometheus/client_golang"}},
 	{dir: "observe/otel", house: []string{".", "client"}, links: []string{"go.opentelemetry.io"}},
 	{dir: "observe/dogstatsd", house: []string{".", "client"}, links: []string{"github.com/DataDog/datadog-go/v5"}},
 	{dir: "webhook", house: []string{".", "store"}},
@@ -61,7 +61,7 @@ var rooms = []room{
 		dir:   "internal/cli/...",
 		house: []string{".", "asleeptest", "cache/...", "client", "fleet", "hypnogram", "internal/cli/...", "internal/filelock", "observe/...", "server", "store/...", "webhook/..."},
 		links: []string{
-			"github.com/joho/godotenv", "github.com/parquet-go/parquet-go", "github.com/prometheus/client_golang",
+			"github.com/coreos/go-systemd/v22/daemon", "github.com/joho/godotenv", "github.com/parquet-go/parquet-go", "github.com/prometheus/client_golang",
 			"github.com/redis/go-redis/v9", "github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/vbauerster/mpb/v8", "golang.org/x/term",
 		},
 	},
