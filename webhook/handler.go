@@ -74,7 +74,3 @@ func OnUnknown(f func(context.Context, Event) error) Handler {
 		return f(ctx, t.Event)
 	})
 }
-
-func known(k asleep.WebhookEvent) bool {
-	return k == asleep.WebhookEventSessionComplete || k == asleep.WebhookEventInferenceComplete
-}

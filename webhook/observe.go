@@ -9,61 +9,74 @@ import (
 // Moment is what an [Observation] is about.
 type Moment string
 
-// The moments.
+// The moments, and which members they fill in.
 const (
-	StepEnded   Moment = "step"    // Step, Kind, Outcome (ok, failed, away, waits, dropped, ended, lost), Duration
-	EventEnded  Moment = "event"   // Kind, Outcome (done, retry, dead, released, lost), Duration since it was claimed, Age since it was received, Attempts
-	GateClosed  Moment = "closed"  // what Step needs is away; Wait until it is probed
-	GateOpened  Moment = "opened"  // and is back after Duration
-	InboxAway   Moment = "away"    // the inbox cannot be used; nothing is claimed
-	InboxBack   Moment = "back"    // and can again after Duration
-	WorkerStuck Moment = "stuck"   // Step did not return when its context had ended
-	LeaseLost   Moment = "lost"    // Kind: an event was taken by another claim or erased
+	// StepEnded: Step, Kind, Outcome (ok, failed, away, early, dropped, ended,
+	// lost, stopped), Duration, Err.
+	StepEnded Moment = "step_ended"
+
+	// EventEnded: an event was handed back, and the inbox has it: Step where it
+	// stood, Kind, Outcome (done, retried, dead, released, lost), Attempts, Age.
+	EventEnded Moment = "event_ended"
+
+	// GateClosed: what Step needs is away; Err, Wait until it is tried again.
+	// GateOpened: it is back after Duration.
+	GateClosed Moment = "gate_closed"
+	GateOpened Moment = "gate_opened"
+
+	// InboxAway: the inbox cannot be used and nothing is claimed; Err. InboxBack:
+	// it can again after Duration.
+	InboxAway Moment = "inbox_away"
+	InboxBack Moment = "inbox_back"
+
+	// StepStuck: Step, Kind: it did not return when its context had ended, and was
+	// left behind.
+	StepStuck Moment = "step_stuck"
 )
 
 // Observation is one thing that happened.
 type Observation struct {
 	Moment   Moment
 	Step     string
-	Kind     asleep.WebhookEvent // one of the known kinds, or "other"
+	Kind     asleep.WebhookEvent // a known kind, else "other"
 	Outcome  string
-	Attempts int // failed ones, this one included
+	Attempts int           // failed ones, this one included
+	Age      time.Duration // since the event was received
 	Duration time.Duration
-	Age      time.Duration
 	Wait     time.Duration
 	Err      error
 }
 
-// ProcessorStats counts since the processor was made.
+// ProcessorStats is what a processor has done since it was made, and how it stands.
 type ProcessorStats struct {
 	Claimed  uint64 // handed out by the inbox
 	Done     uint64
-	Retried  uint64 // failed attempts that are tried again
+	Retried  uint64 // failed attempts that are to be repeated
 	Dead     uint64
 	Released uint64 // handed back without burning an attempt
 	Lost     uint64 // taken by another claim, or erased
-	Panics   uint64
-	Timeouts uint64
+	Panics   uint64 // of steps
+	Timeouts uint64 // of steps
 
-	Held    int       // claimed and not settled
-	Stuck   int       // steps that did not return when their context had ended
+	Running bool
 	Away    time.Time // since when the inbox cannot be used; zero if it can
+	Stuck   int       // steps that did not return when their context had ended
 	Lanes   []LaneStats
+	Gates   []GateStats // one a step
 }
 
 // LaneStats is the state of one pool of workers: the first is that of all steps
-// without a Schedule.
+// without a [Schedule], the others are of one step each.
 type LaneStats struct {
-	Step    string // "" for the first
-	Running int
-	Queued  int
+	Step string // "" for the first
+	Held int    // events that wait, run, or are being handed back
 }
 
-// GateStats says that what a step needs is away.
+// GateStats says whether what a step needs is away.
 type GateStats struct {
 	Step   string
 	Closed bool
 	Since  time.Time // when it was closed
 	Probe  time.Time // when it is tried again
-	Reason string
+	Reason string    // the last failure
 }

@@ -55,9 +55,9 @@ func DefaultSchedule() Schedule {
 }
 
 const (
-	maxStepName           = 20
-	defaultScheduleWorker = 16
-	defaultScheduleLimit  = 15 * time.Second
+	maxStepName            = 20
+	defaultScheduleWorkers = 16
+	defaultScheduleAttempt = 15 * time.Second
 )
 
 // Handle is a step that gives the event to each of the handlers, in their order;

@@ -3,6 +3,7 @@ package webhook
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/asleep-sdk/asleep"
 	"github.com/asleep-sdk/asleep/store"
@@ -17,34 +18,36 @@ type Task struct {
 	// included; Attempts how many of them failed.
 	Claims, Attempts int
 
-	done    []string // steps, in the order in which they were marked
-	report  *asleep.Report
-	session store.Session // what the pipeline keeps of it
-	recall  func(context.Context) (*asleep.Report, error)
-	apply   func(context.Context, store.Write) ([]store.Outcome, error)
+	done     []string // steps, in the order in which they were marked
+	report   *asleep.Report
+	observed time.Time // when report was fetched
+	checked  bool      // by the guard of a pipeline, for this claim
+	recall   func(context.Context) (*asleep.Report, error)
+	apply    func(context.Context, store.Write) ([]store.Outcome, error)
 }
 
 // Done reports whether a step is marked.
 func (t *Task) Done(step string) bool { return slices.Contains(t.done, step) }
 
-// Report is the report of a SESSION_COMPLETE: the one the API gave when the event
-// was confirmed, else the one that the store has, else the event's own. It
-// belongs to the caller. Errors: [ErrUndecodable], those of the store.
+// Report is the report of a SESSION_COMPLETE: what the API said when the event was
+// confirmed, or, in a later attempt, what the store has; of an event that was
+// not to be confirmed it is the event's own. It belongs to the caller. Errors:
+// [ErrUndecodable], those of the store.
 func (t *Task) Report(ctx context.Context) (*asleep.Report, error) {
 	switch {
 	case t.report != nil:
-		// Every caller gets its own, for a report is full of pointers.
-		return asleep.ParseReport(t.report.Raw)
+		return asleep.ParseReport(t.report.Raw) // a report is full of pointers: everyone gets his own
 	case t.recall != nil:
 		return t.recall(ctx)
 	}
 	return t.Session()
 }
 
-// Apply writes to the store and marks the step that calls it, in one commit where
-// the inbox is a [store.Applier]. It must be the last thing that the step does.
-// Elsewhere the step writes by itself and is marked when it has returned.
-// ok is false where the inbox is none.
+// Apply writes to the store and marks the step that calls it in one commit, where
+// the inbox is a [store.Applier]; it must be the last thing that the step does. ok
+// is false where it is none, and nothing was done: the step writes by itself then
+// and is marked when it has returned. Of a write that was made by an earlier
+// attempt there are no outcomes. Errors as [store.Applier].
 func (t *Task) Apply(ctx context.Context, w store.Write) (out []store.Outcome, ok bool, err error) {
 	if t.apply == nil {
 		return nil, false, nil

@@ -50,7 +50,12 @@ const (
 	verdictDrop             // dead
 	verdictEnd              // done, whatever steps are left
 	verdictLost             // the claim is somebody else's
+	verdictStop             // the processor stops
 )
+
+func (k verdictKind) String() string {
+	return [...]string{"ok", "failed", "away", "early", "dropped", "ended", "lost", "stopped"}[k]
+}
 
 func (v *verdict) Unwrap() error { return v.error }
 

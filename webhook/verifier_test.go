@@ -127,7 +127,9 @@ func TestStandardWebhooks(t *testing.T) {
 		other := "v1," + base64.StdEncoding.EncodeToString(make([]byte, 32))
 		v := newVerifier(t, signatureMode())
 		at := func(d time.Duration) http.Header { return standard(t, testSecret, "msg_1", now.Add(d), testBody) }
-		list := func(entries ...string) http.Header { return with(right, "Webhook-Signature", strings.Join(entries, " ")) }
+		list := func(entries ...string) http.Header {
+			return with(right, "Webhook-Signature", strings.Join(entries, " "))
+		}
 		for name, c := range map[string]struct {
 			header http.Header
 			want   error
