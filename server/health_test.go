@@ -66,7 +66,7 @@ func TestTroubleOfTheServiceOnlyDegrades(t *testing.T) {
 	for name, fault := range map[string]asleeptest.Fault{
 		"down":        {Status: http.StatusServiceUnavailable},
 		"slow":        {Latency: time.Hour},
-		"no answer":   {Reset: asleeptest.ResetBeforeHeaders},
+		"no answer":   {Reset: asleeptest.ResetBefore},
 		"plan over":   asleeptest.PlanExpired(),
 		"quota used":  asleeptest.QuotaExceeded(),
 		"key refused": {Status: http.StatusUnauthorized, Body: `{"detail":"Unauthorized"}`},

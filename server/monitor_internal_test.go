@@ -49,10 +49,10 @@ func TestACheckIsAskedOnceHoweverManyWantToKnow(t *testing.T) {
 func TestACheckThatHangsHasFailedAndIsNotAskedAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var asks int
+		var asks atomic.Int32
 		end := make(chan struct{})
 		m, news := asked(true, func(context.Context) error { // it does not even look at its context
-			asks++
+			asks.Add(1)
 			<-end
 			return nil
 		})
@@ -67,8 +67,8 @@ func TestACheckThatHangsHasFailedAndIsNotAskedAgain(t *testing.T) {
 				t.Errorf("%s after another %v", got, time.Since(at))
 			}
 		}
-		if asks != 1 {
-			t.Errorf("asked %d times while it hung", asks)
+		if n := asks.Load(); n != 1 {
+			t.Errorf("asked %d times while it hung", n)
 		}
 		close(end)
 		synctest.Wait()

@@ -11,7 +11,7 @@ import (
 )
 
 // openReceiver makes the way in, takes the inbox, and makes what works it.
-func (s *Service) openReceiver(notifier webhook.Notifier) (err error) {
+func (s *Service) openReceiver(given settings) (err error) {
 	if s.verifier, err = webhook.NewVerifier(s.cfg.verification()); err != nil {
 		return err
 	}
@@ -25,7 +25,7 @@ func (s *Service) openReceiver(notifier webhook.Notifier) (err error) {
 	if err != nil {
 		return err
 	}
-	s.worker, err = s.newWorker(notifier)
+	s.worker, err = s.newWorker(given.notifier, given.steps)
 	return err
 }
 
@@ -66,7 +66,7 @@ type worker struct {
 	err     error // of the processor
 }
 
-func (s *Service) newWorker(notifier webhook.Notifier) (*worker, error) {
+func (s *Service) newWorker(notifier webhook.Notifier, own []webhook.Step) (*worker, error) {
 	w := &worker{janitor: &webhook.Janitor{
 		Inbox: s.inbox, Sessions: s.db.Sessions(), Logger: s.log,
 		Retention: time.Duration(s.cfg.RetentionDays) * 24 * time.Hour,
@@ -79,7 +79,7 @@ func (s *Service) newWorker(notifier webhook.Notifier) (*worker, error) {
 		notifier = w.notifier
 	}
 	steps, err := webhook.Pipeline(webhook.PipelineConfig{
-		Sessions: s.db.Sessions(), Confirm: s.cfg.Webhooks.Confirm, Fetch: s.upstream, Notify: notifier, Logger: s.log,
+		Sessions: s.db.Sessions(), Confirm: s.cfg.Webhooks.Confirm, Fetch: s.upstream, Handlers: own, Notify: notifier,
 	})
 	if err != nil {
 		return nil, err
@@ -103,7 +103,7 @@ func (n Notify) open() (*webhook.HTTPNotifier, error) {
 func (w *worker) start(ctx context.Context) {
 	ctx, w.stop = context.WithCancel(context.WithoutCancel(ctx))
 	w.running.Go(func() { w.err = w.processor.Run(ctx) })
-	w.running.Go(func() { _ = w.janitor.Run(ctx) }) // it logs its failures
+	w.running.Go(func() { w.janitor.Run(ctx) })
 }
 
 // end lets work under way finish and hands back the rest, until ctx ends.

@@ -14,6 +14,8 @@ import (
 // none is refused because of the change. Everything else of cfg is left alone.
 // If any secret cannot be used, none is taken over.
 func (s *Service) Reload(cfg Config) error {
+	s.reloading.Lock()
+	defer s.reloading.Unlock()
 	if err := s.tryOut(cfg); err != nil {
 		return fmt.Errorf("server: the secrets stay as they were: %w", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -23,6 +24,8 @@ type Service struct {
 	token    atomic.Pointer[Secret]
 	monitors []*monitor
 
+	reloading sync.Mutex
+
 	db       store.Store
 	inbox    store.Inbox // nil without webhooks
 	upstream *upstream
@@ -34,8 +37,8 @@ type Service struct {
 	public, admin http.Handler
 }
 
-// Option configures a [Service]. Of the same one the last wins, but of
-// [WithCheck], which adds.
+// Option configures a [Service]. Of the same one the last wins, but
+// [WithCheck] and [WithSteps] add.
 type Option func(*settings)
 
 type settings struct {
@@ -43,6 +46,7 @@ type settings struct {
 	version  string
 	checks   []Check
 	notifier webhook.Notifier
+	steps    []webhook.Step
 	file     string
 }
 
@@ -65,6 +69,12 @@ func WithFile(path string) Option { return func(s *settings) { s.file = path } }
 // WithNotifier hands notifications to n, such as a function of the program,
 // instead of posting them to [Config].Notify.
 func WithNotifier(n webhook.Notifier) Option { return func(s *settings) { s.notifier = n } }
+
+// WithSteps adds steps of the program to what is done about every event, between the
+// store and the notification.
+func WithSteps(steps ...webhook.Step) Option {
+	return func(s *settings) { s.steps = append(s.steps, steps...) }
+}
 
 // New makes a service over an open store, whose inbox it takes. It sends nothing
 // and does no work before [Service.Run] or [Service.Start]. The store remains
@@ -98,7 +108,7 @@ func (s *Service) assemble(given settings) (err error) {
 		return err
 	}
 	if s.cfg.Webhooks.Enabled {
-		if err := s.openReceiver(given.notifier); err != nil {
+		if err := s.openReceiver(given); err != nil {
 			return err
 		}
 	}

@@ -112,24 +112,27 @@ func (w *Work) Observe(o webhook.Observation) {
 
 // NewProcessor reads a processor:
 //
-//	asleep_pipeline_held             claimed and not settled
+//	asleep_pipeline_held{lane}       events in hand; "" is the lane of all steps without a schedule
 //	asleep_pipeline_stuck
-//	asleep_pipeline_running{lane}    and _queued{lane}; "" is the lane of all steps without a schedule
+//	asleep_pipeline_closed{step}     1 while what the step needs is away
+//	asleep_pipeline_inbox_away       1 while the inbox cannot be used
 func NewProcessor(stats func() webhook.ProcessorStats) prometheus.Collector {
 	figures := []figure{
-		{prometheus.GaugeValue, "held", "Events that are claimed and not settled.", nil},
+		{prometheus.GaugeValue, "held", "Events in the hands of workers.", []string{"lane"}},
 		{prometheus.GaugeValue, "stuck", "Steps that did not return when they had to.", nil},
-		{prometheus.GaugeValue, "running", "Workers at work.", []string{"lane"}},
-		{prometheus.GaugeValue, "queued", "Events that wait for a worker.", []string{"lane"}},
+		{prometheus.GaugeValue, "closed", "1 while what the step needs is away.", []string{"step"}},
+		{prometheus.GaugeValue, "inbox_away", "1 while the inbox cannot be used.", nil},
 	}
 	return newSnapshot("pipeline", figures, func(put func(int, float64, ...string)) {
 		s := stats()
-		put(0, float64(s.Held))
-		put(1, float64(s.Stuck))
 		for _, l := range s.Lanes {
-			put(2, float64(l.Running), l.Step)
-			put(3, float64(l.Queued), l.Step)
+			put(0, float64(l.Held), l.Step)
 		}
+		put(1, float64(s.Stuck))
+		for _, g := range s.Gates {
+			put(2, one(g.Closed), g.Step)
+		}
+		put(3, one(!s.Away.IsZero()))
 	})
 }
 
