@@ -34,7 +34,7 @@ func ReadConfig(r *config.Reader) Config {
 		c.Sealer = database.Keys
 	}
 	c.Environment = r.Choice(c.Environment, []string{"development", "staging", "production"}, "ENVIRONMENT")
-	c.Addr = r.String(c.Addr, "ASLEEP_ADDR", "ADDR")
+	c.Addr = r.String(c.Addr, "ADDR", "ASLEEP_ADDR")
 	c.AdminAddr, c.AdminToken = ReadAdmin(r)
 	c.Upstream.read(r)
 	c.Webhooks.read(r)
@@ -52,7 +52,7 @@ func ReadConfig(r *config.Reader) Config {
 
 // ReadAdmin reads where operators come in, and what they bring.
 func ReadAdmin(r *config.Reader) (addr string, token Secret) {
-	return r.String(DefaultConfig().AdminAddr, "ASLEEP_ADMIN_ADDR", "ADMIN_ADDR"), r.Secret("ADMIN_TOKEN")
+	return r.String(DefaultConfig().AdminAddr, "ADMIN_ADDR", "ASLEEP_ADMIN_ADDR"), r.Secret("ADMIN_TOKEN")
 }
 
 // maxMaxBody is what a body may be bounded to at most: it is kept in memory.
