@@ -42,12 +42,8 @@ const (
 func (j *job) advance() (alive bool) {
 	s, p := j.shift, j.shift.p
 	for {
-		switch {
-		case j.isLost.Load():
+		if j.isLost.Load() {
 			s.drop(j)
-			return true
-		case s.stopping.Load():
-			s.release(j, time.Time{}, "")
 			return true
 		}
 		if err := j.decode(); err != nil {
@@ -57,6 +53,10 @@ func (j *job) advance() (alive bool) {
 		i := p.next(&j.task)
 		if i == len(p.steps) {
 			s.finish(j)
+			return true
+		}
+		if s.stopping.Load() {
+			s.release(j, time.Time{}, "")
 			return true
 		}
 		if to := s.lanes[p.laneOf[i]]; to != j.lane {
@@ -149,6 +149,9 @@ func (j *job) verdictOf(ctx context.Context, err error) *verdict {
 	case errors.Is(cause, errAttemptTimeout):
 		j.shift.p.timeouts.Add(1)
 		v.error = fmt.Errorf("no end within %v: %w", j.lane.attempt, err)
+		if j.lane.name != "" && v.kind == verdictFail {
+			v.kind = verdictAway // who has hours to answer and does not, is not there
+		}
 	}
 	return v
 }
