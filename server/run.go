@@ -129,12 +129,13 @@ type site struct {
 	listener net.Listener
 }
 
-// How long other things than reading a request may take.
+// How long other things than reading a request may take, and how large a header may
+// be: large enough for thousands of signatures to be refused as what they are.
 const (
 	headerTime = 5 * time.Second // to read the header
-	writeTime  = time.Minute     // from the end of the header to the end of the answer
+	writeTime  = time.Minute     // from the end of reading to the end of the answer
 	idleTime   = 2 * time.Minute // between two requests of a connection
-	maxHeader  = 64 << 10        // bytes of it
+	maxHeader  = 512 << 10       // bytes
 )
 
 func (s *Service) newSite(l net.Listener, h http.Handler) *site {

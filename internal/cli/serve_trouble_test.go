@@ -159,7 +159,7 @@ func TestEventsOnlyAKeyVouchesForAreConfirmedOnceTheServiceIsBack(t *testing.T) 
 	if n := p.figure(t, `asleep_inbox_events{state="dead"}`); n != 0 {
 		t.Errorf("%v events are dead of an outage", n)
 	}
-	srv.Clear()
+	srv.ClearFaults()
 	eventually(t, "what is true was stored", func() bool {
 		return p.figure(t, `asleep_pipeline_events_total{kind="SESSION_COMPLETE",outcome="done"}`) == 1
 	})
