@@ -2,7 +2,7 @@
 # The generator and the linter are built from the modules under internal/tools.
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race lint fmt generate verify bench fuzz cover examples demo clean
+.PHONY: help build test race lint fmt generate verify bench mutants fuzz cover examples demo clean
 
 ROOT   := $(CURDIR)
 TOOL   := go tool '-modfile=$(ROOT)/internal/tools/go.mod'
@@ -58,7 +58,7 @@ test: ## the tests of every module, under the race detector
 	  echo 'strace could not be installed: failing syncs are not tested' >&2
 	$(race_check)
 	$(call each_module,$(PACKAGED),go test $(RACE) $(TESTFLAGS) ./...)
-	@[ -z "$(RACE)" ] || { echo '-- what the race detector would distort'; go test -run '^TestTheMemoryOfAFetchIsFlat$$' ./internal/cli; }
+	@[ -z "$(RACE)" ] || { echo '-- what the race detector would distort'; go test -run '^TestTheMemoryOf' ./internal/cli; }
 
 race: ## the tests again and again in random order: RACECOUNT=5
 	$(race_check)
@@ -86,6 +86,9 @@ verify: generate ## generated code and go.mod files are what they should be
 bench: ## run the benchmarks, then measure against the peers: BENCH=regexp BENCHCOUNT=10 BENCHTIME=1s; ROWS=regexp for rows of the table alone
 	$(if $(ROWS),,$(call each_module,$(PACKAGED),go test -run '^$$' -bench '$(BENCH)' -benchmem -benchtime $(BENCHTIME) -count $(BENCHCOUNT) ./...))
 	@cd internal/bench && go run ./cmd/calls -rows '$(ROWS)' $(BENCHFLAGS)
+
+mutants: ## break the SQLite store by one line at a time: every break must be caught
+	@nice store/sqlite/mutants.sh
 
 fuzz: ## run every fuzz target for FUZZTIME=5s; FUZZ=regexp chooses
 	@grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed 's/:func / /' | sort | \

@@ -271,7 +271,7 @@ func (s *storeSink) write(ctx context.Context, chunk []store.Session) error {
 	for i, o := range outcomes {
 		c.add(o)
 		if o == store.Foreign {
-			s.log.Warn("a session was not stored: its id belongs to another user in the store",
+			s.log.WarnContext(ctx, "a session was not stored: its id belongs to another user in the store",
 				"session_id", fresh[i].ID, "user", redact.User(fresh[i].UserID))
 		}
 	}

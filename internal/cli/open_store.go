@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/url"
+	"path/filepath"
 	"strings"
 
 	"github.com/asleep-sdk/asleep/internal/config"
@@ -120,7 +121,7 @@ var storeFailures = []struct {
 
 // fail makes an error of the store one of the command.
 func (d *database) fail(err error) error {
-	if err == nil || errors.Is(err, context.Canceled) {
+	if _, done := errors.AsType[*exitError](err); err == nil || done || errors.Is(err, context.Canceled) {
 		return err
 	}
 	code, remedy := ExitFailure, ""
@@ -129,6 +130,9 @@ func (d *database) fail(err error) error {
 			code, remedy = f.code, f.remedy
 			break
 		}
+	}
+	if dir := filepath.Dir(d.file); d.file != "" && !isDirectory(dir) {
+		code, remedy = ExitUsage, "the directory "+dir+" does not exist: make it, or name another in DATABASE_URL"
 	}
 	text := withoutKind(err, store.ErrUnavailable, store.ErrSealed, store.ErrCorrupt, store.ErrNewerSchema, store.ErrInvalid)
 	if remedy != "" {

@@ -65,6 +65,7 @@ func newRootCommand(a *app) *cobra.Command {
 		newStatsCommand(a),
 		newServeCommand(a),
 		newInboxCommand(a),
+		newStoreCommand(a),
 		newFakeCommand(a),
 		newConfigCommand(a),
 		newVersionCommand(a),

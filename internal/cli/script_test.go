@@ -45,6 +45,10 @@ const apiKey = "sk-live-4242424242"
 //	sent N                want N requests to the service since the last time
 //	clear                 take all faults away
 //	mkbad DOS BAD         write the lists of users dos and bad, which no archive can hold
+//	infile FILE TEXT      want a text among the bytes of a file, with ! none
+//	damage FILE           overwrite half of a database
+//	schema FILE N         have a database say that its schema has version N
+//	oldstore FILE         make a store with the first version of the schema
 //	tear FILE             append half a line
 //	violations            the script breaks the contract on purpose
 func TestScripts(t *testing.T) {
@@ -63,6 +67,10 @@ func TestScripts(t *testing.T) {
 			"clear":      clearCommand,
 			"mkbad":      mkbadCommand,
 			"tear":       tearCommand,
+			"infile":     infileCommand,
+			"damage":     damageCommand,
+			"schema":     schemaCommand,
+			"oldstore":   oldstoreCommand,
 			"violations": func(ts *testscript.TestScript, _ bool, _ []string) { fakeOf(ts).tolerant = true },
 		},
 	})

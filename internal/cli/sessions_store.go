@@ -169,7 +169,7 @@ func timestamp(at time.Time, offset time.Duration) asleep.Timestamp {
 // getStored shows what the store has of a session.
 func (o *sessionsGetOptions) getStored(ctx context.Context) (err error) {
 	o.app.checkStoredUser(o.user)
-	if o.timezone != "" {
+	if o.app.origin("timezone").rank == 0 {
 		o.app.problem(o.app.origin("timezone").label, "does not go together with --store: a session is kept in the zone that it was fetched in")
 	}
 	d := o.app.lastingDatabase()
