@@ -84,7 +84,7 @@ func readQuery(r *http.Request) (q store.InboxQuery, v View, err error) {
 		}
 	}
 	q.UserID, q.After = values.Get("user_id"), values.Get("after")
-	if q.State, err = ParseState(values.Get("state")); err != nil {
+	if q.State, err = StateOf(values.Get("state")); err != nil {
 		return q, v, err
 	}
 	if text := values.Get("limit"); text != "" {
@@ -102,8 +102,8 @@ func readQuery(r *http.Request) (q store.InboxQuery, v View, err error) {
 	return q, v, nil
 }
 
-// ParseState reads the name of a state of entries. Empty, and "all", are all.
-func ParseState(text string) (store.EntryState, error) {
+// StateOf reads the name of a state of entries. Empty, and "all", are all.
+func StateOf(text string) (store.EntryState, error) {
 	if text == "" || text == "all" {
 		return 0, nil
 	}

@@ -37,7 +37,7 @@ func TestAServiceListensServesAndEnds(t *testing.T) {
 	t.Parallel()
 	at, stop := running(t, configured())
 	for _, addr := range []net.Addr{at.Public, at.Admin} {
-		r, err := http.Get("http://" + addr.String() + "/ready")
+		r, err := new(http.Client).Get("http://" + addr.String() + "/ready")
 		if err != nil || r.StatusCode != http.StatusOK {
 			t.Fatalf("%v, %v", r, err)
 		}

@@ -161,7 +161,7 @@ func (u Upstream) check(p *config.Reader) {
 		return
 	}
 	names := map[string]string{"API key": "ASLEEP_API_KEY", "base URL": "ASLEEP_BASE_URL", "WithBreaker": "CIRCUIT_BREAKER_FAILURE_THRESHOLD"}
-	joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // what errors.Join made
+	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
 		p.Add("settings", "are not accepted: %v", err)
 		return

@@ -59,7 +59,10 @@ func run(ctx context.Context, command, folder string) error {
 	if err != nil {
 		return err
 	}
-	told := newSink()
+	told, err := newSink(ctx)
+	if err != nil {
+		return err
+	}
 	defer told.Close()
 	r := &receiver{command: command, database: filepath.Join(folder, "nights.db"), env: []string{
 		"ASLEEP_API_KEY=" + apiKey, "ASLEEP_WEBHOOK_SECRET=" + secret, "ASLEEP_BASE_URL=" + api,

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"time"
 )
 
 // sink is the reader's own service, which is notified.
@@ -16,17 +17,15 @@ type sink struct {
 	seen   map[string]int // by the id of the notification
 }
 
-func newSink() *sink {
-	s := &sink{seen: map[string]int{}}
-	s.server = &http.Server{Handler: s} //nolint:gosec // for a moment, on this machine
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func newSink(ctx context.Context) (*sink, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
-		s.URL = "http://127.0.0.1:0" // nobody will be told, and await says so
-		return s
+		return nil, err
 	}
-	s.URL = "http://" + l.Addr().String()
+	s := &sink{URL: "http://" + l.Addr().String(), seen: map[string]int{}}
+	s.server = &http.Server{Handler: s, ReadTimeout: time.Minute}
 	go func() { _ = s.server.Serve(l) }()
-	return s
+	return s, nil
 }
 
 func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -155,7 +155,7 @@ func (o *inboxListOptions) run(ctx context.Context) error {
 	if err := o.app.refusal(); err != nil {
 		return err
 	}
-	state, err := server.ParseState(o.state)
+	state, err := server.StateOf(o.state)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ package cli_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -31,7 +32,7 @@ func TestTheInboxIsTheSameWithAndWithoutAService(t *testing.T) {
 	t.Parallel()
 	s, p := withDead(t, "ADMIN_TOKEN=let-me-in")
 	free := "ADMIN_ADDR=" + strings.TrimPrefix(p.admin, "http://")
-	with := &site{dir: s.dir, env: append(s.env[:len(s.env):len(s.env)], free)}
+	with := &site{dir: s.dir, env: append(slices.Clip(s.env), free)}
 	verbs := [][]string{
 		{"list"},
 		{"list", "-o", "json", "--ids"},
@@ -122,7 +123,7 @@ func TestWhatKeepsTheInboxAwayIsSaid(t *testing.T) {
 		"a database of a while": {[]string{"DATABASE_URL=memory:"}, []string{"list"}, 2, "keeps nothing"},
 		"no id":                 {nil, []string{"show"}, 2, "EVENT_ID is missing"},
 	} {
-		place := &site{dir: s.dir, env: append(s.env[:len(s.env):len(s.env)], c.env...)}
+		place := &site{dir: s.dir, env: append(slices.Clip(s.env), c.env...)}
 		_, stderr, code := place.run(t, append([]string{"inbox"}, c.args...)...)
 		if code != c.code || !strings.Contains(stderr, c.want) || strings.Contains(stderr, "let-me-in") {
 			t.Errorf("%s: exit code %d: %s", name, code, stderr)

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -190,7 +191,7 @@ func (p *service) figure(tb testing.TB, line string) (value float64) {
 
 func (p *service) page(tb testing.TB, path string) string {
 	tb.Helper()
-	answer, err := http.Get(p.admin + path)
+	answer, err := new(http.Client).Get(p.admin + path)
 	if err != nil {
 		tb.Fatalf("%v: %s", err, p.stderr)
 	}
@@ -222,7 +223,7 @@ func (p *service) drained(tb testing.TB) {
 // eventually waits for something to become true.
 func eventually(tb testing.TB, what string, is func() bool) {
 	tb.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 45*time.Second)
+	ctx, cancel := context.WithTimeout(tb.Context(), 45*time.Second)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -298,9 +299,7 @@ func (s *sink) notified() map[string]map[string]int {
 	all := make(map[string]map[string]int, len(s.seen))
 	for session, ids := range s.seen {
 		all[session] = map[string]int{}
-		for id, n := range ids {
-			all[session][id] = n
-		}
+		maps.Copy(all[session], ids)
 	}
 	return all
 }

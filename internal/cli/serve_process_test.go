@@ -31,7 +31,7 @@ type load struct {
 
 // begin delivers the sessions PREFIX-1, PREFIX-2 and so on to a place that may
 // change.
-func begin(tb testing.TB, prefix string, senders int, url func() string, secret func() string) *load {
+func begin(tb testing.TB, prefix string, senders int, url, secret func() string) *load {
 	tb.Helper()
 	l := &load{statuses: map[int]int{}, stopping: make(chan struct{})}
 	var next atomic.Int64

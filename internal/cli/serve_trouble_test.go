@@ -63,7 +63,7 @@ func lock(t *testing.T, file string) (free func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx := context.Background()
+	ctx := context.WithoutCancel(t.Context()) // free may be called by a cleanup
 	c, err := db.Conn(ctx)
 	if err != nil {
 		t.Fatal(err)
@@ -149,8 +149,8 @@ func TestEventsOnlyAKeyVouchesForAreConfirmedOnceTheServiceIsBack(t *testing.T) 
 	p := s.serve(t, "--rate", "1000")
 	h := newHook(t, "")
 	h.sender.Scheme = "key"
-	real := srv.Sessions("user-0001")[0].ID
-	for _, session := range []string{real, "of-nobody"} {
+	told := srv.Sessions("user-0001")[0].ID
+	for _, session := range []string{told, "of-nobody"} {
 		if status, _ := h.post(p.url, completed("user-0001", session)); status != http.StatusOK {
 			t.Fatalf("%s: %d", session, status)
 		}
@@ -165,8 +165,8 @@ func TestEventsOnlyAKeyVouchesForAreConfirmedOnceTheServiceIsBack(t *testing.T) 
 	})
 	p.signal(t, syscall.SIGTERM)
 	stored := s.stored(t)
-	report, _ := srv.Report(real, "")
-	if got, ok := stored[real]; !ok || got.Raw != report.Raw || len(stored) != 1 {
+	report, _ := srv.Report(told, "")
+	if got, ok := stored[told]; !ok || got.Raw != report.Raw || len(stored) != 1 {
 		t.Errorf("stored: %+v", stored)
 	}
 }
@@ -199,7 +199,7 @@ func TestTheSecondServiceOnADatabaseSaysWhoHasIt(t *testing.T) {
 // systemd listens where a service manager would, and returns what it is told.
 func systemd(t *testing.T) (path string, told func() string) {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "sd") // the path of a socket has to be short
+	dir, err := os.MkdirTemp("", "sd") //nolint:usetesting // the path of a socket has to be short
 	if err != nil {
 		t.Fatal(err)
 	}
