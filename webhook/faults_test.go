@@ -314,7 +314,10 @@ func chaos(b *bench, dice *rand.Rand) {
 			}
 			b.settled(100 * time.Hour)
 		} else {
-			sleepFor(b, time.Duration(1+dice.IntN(60))*time.Second)
+			mu.Lock()
+			life := time.Duration(1+dice.IntN(60)) * time.Second
+			mu.Unlock()
+			sleepFor(b, life)
 			if roll(0.5) { // killed: nothing reaches the inbox any more
 				dead := func(string) error { return errors.New("killed") }
 				s.fail(dead, dead)

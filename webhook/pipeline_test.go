@@ -46,12 +46,13 @@ type outbox struct {
 
 func (o *outbox) Notify(_ context.Context, n webhook.Notification) error {
 	o.mu.Lock()
-	defer o.mu.Unlock()
 	o.sent = append(o.sent, n)
-	if o.do == nil {
+	do := o.do
+	o.mu.Unlock()
+	if do == nil {
 		return nil
 	}
-	return o.do(n)
+	return do(n)
 }
 
 func (o *outbox) count() map[string]int {
