@@ -42,6 +42,8 @@ func (s *Server) serveAdmin(w http.ResponseWriter, r *http.Request) {
 	mux.HandleFunc("GET /_fake/stats", func(w http.ResponseWriter, _ *http.Request) { writeValue(w, http.StatusOK, s.Stats()) })
 	mux.HandleFunc("GET /_fake/violations", func(w http.ResponseWriter, _ *http.Request) { writeValue(w, http.StatusOK, s.Violations()) })
 	mux.HandleFunc("GET /_fake/requests", s.adminRequests)
+	mux.HandleFunc("POST /_fake/webhooks", s.adminSendEvent)
+	mux.HandleFunc("POST /_fake/traffic", s.adminSendTraffic)
 	mux.HandleFunc("POST /_fake/reset", func(w http.ResponseWriter, _ *http.Request) {
 		s.Reset()
 		w.WriteHeader(http.StatusNoContent)

@@ -51,6 +51,14 @@
 // the request, operation. A fault with a Status answers alone; others let the
 // operation be carried out and damage the answer, as a lost answer does.
 //
+// # Webhooks
+//
+// [Server.SendEvent] tells a receiver of a session in any form that the service
+// has had, signed or not ([Webhook], [Event]). [Server.SendTraffic] tells of many,
+// with duplicates, forgeries and overlapping windows, in order or not, and counts
+// the answers. [Server.SendCompletions] runs beside a server and sends events as
+// sessions are recorded and complete.
+//
 // # What it saw
 //
 // [Server.Requests] is a bounded log with timings and connections,
@@ -75,6 +83,9 @@
 //	GET    /_fake/stats           the counters
 //	GET    /_fake/requests        the log; ?limit=20 for the newest
 //	GET    /_fake/violations      what was wrong with requests
+//	POST   /_fake/webhooks        {"session":"…"} sends an event of it; "event", "version", "flat", "user_in_header", "seq", "epochs"
+//	POST   /_fake/traffic         {"events":1000} sends those of so many sessions; "windows", "all_versions", "duplicates",
+//	                              "bad_signatures", "shuffled", "concurrency"
 //	POST   /_fake/reset           empties log, counters and violations
 //
 // A fault has the members of [Fault] in snake case; durations are texts such as

@@ -22,6 +22,7 @@ const (
 	saltNap
 	saltSession
 	saltStages
+	saltEvents
 )
 
 // mix hashes numbers into a seed (SplitMix64's finaliser over a running sum).

@@ -36,6 +36,7 @@ type Server struct {
 	mu      sync.Mutex
 	running *http.Server
 	stopped chan struct{} // closed when running serves no more
+	webhook Webhook       // where events go; none without a URL
 }
 
 // New returns a server without a listener: use its [Server.Transport] or

@@ -11,23 +11,25 @@ import (
 
 // backlog knows whether the inbox is too full, and asks it as seldom as it can:
 // what was counted plus what was stored since is never less than the truth, so
-// the inbox is counted anew only when that sum reaches the limit.
+// the inbox is counted anew when that sum reaches the limit, and seldom besides.
 type backlog struct {
 	inbox store.Inbox
 	limit int64 // 0: none
 
 	stored   atomic.Int64 // since the receiver was made
 	estimate atomic.Int64 // what was counted, less what had been stored by then
+	counted  atomic.Int64 // unix nanoseconds of the last count; 0: never
 
-	known atomic.Bool // it was counted once
-
-	mu      sync.Mutex
-	counted time.Time
-	full    bool // by the last count
+	mu   sync.Mutex // of counting
+	full bool       // by the last count
 }
 
-// recount is how long a count that found the inbox full is good.
-const recount = 100 * time.Millisecond
+const (
+	// recount is how long a count that found the inbox full is good.
+	recount = 100 * time.Millisecond
+	// stale is when it is counted anew in any case: others may store there too.
+	stale = 5 * time.Second
+)
 
 // upper is what is not done yet, at most.
 func (b *backlog) upper() int64 { return b.estimate.Load() + b.stored.Load() }
@@ -35,15 +37,21 @@ func (b *backlog) upper() int64 { return b.estimate.Load() + b.stored.Load() }
 // isFull reports whether one more event is too many. An inbox that cannot count is
 // not full: Put will tell what is wrong with it.
 func (b *backlog) isFull(ctx context.Context) bool {
-	if b.limit <= 0 || b.known.Load() && b.upper() < b.limit {
+	if b.limit <= 0 {
 		return false
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	counted := b.counted.Load()
 	switch {
-	case b.known.Load() && b.upper() < b.limit:
-		return false // somebody else has counted
-	case b.full && time.Since(b.counted) < recount:
+	case counted == 0 || b.upper() >= b.limit:
+		b.mu.Lock()
+	case time.Since(time.Unix(0, counted)) < stale || !b.mu.TryLock():
+		return false
+	}
+	defer b.mu.Unlock()
+	if b.counted.Load() != counted && b.upper() < b.limit {
+		return false // somebody else has counted meanwhile
+	}
+	if b.full && time.Since(time.Unix(0, b.counted.Load())) < recount {
 		return true
 	}
 	stored := b.stored.Load()
@@ -52,7 +60,7 @@ func (b *backlog) isFull(ctx context.Context) bool {
 		return false
 	}
 	b.estimate.Store(int64(depth.Backlog()) - stored)
-	b.known.Store(true)
-	b.full, b.counted = int64(depth.Backlog()) >= b.limit, time.Now()
+	b.counted.Store(time.Now().UnixNano())
+	b.full = int64(depth.Backlog()) >= b.limit
 	return b.full
 }

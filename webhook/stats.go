@@ -17,7 +17,7 @@ type ReceiverStats struct {
 	Rejected   map[string]uint64 // by the code of the problem
 	Reasons    map[string]uint64 // of those unauthorized: "wrong x-api-key" and so on
 	InFlight   int
-	Backlog    int // events that are not done, at most; 0 until the limit had to be looked at
+	Backlog    int // events that are not done, at most; 0 before the first, and without a limit
 	Verifier   VerifierStats
 }
 
@@ -30,7 +30,7 @@ func (r *Receiver) Stats() ReceiverStats {
 		Unknown: c.unknown.Load(), Incomplete: c.incomplete.Load(),
 		InFlight: int(c.inFlight.Load()), Verifier: r.verifier.Stats(),
 	}
-	if r.backlog.known.Load() {
+	if r.backlog.counted.Load() != 0 {
 		out.Backlog = int(max(r.backlog.upper(), 0))
 	}
 	c.mu.Lock()

@@ -64,6 +64,7 @@ func newRootCommand(a *app) *cobra.Command {
 		newSessionsCommand(a),
 		newStatsCommand(a),
 		newFakeCommand(a),
+		newWebhookCommand(a),
 		newConfigCommand(a),
 		newVersionCommand(a),
 		newFormatsTopic(),
