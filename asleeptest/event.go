@@ -121,6 +121,7 @@ func (e Event) inference(r *recording, user string, now time.Time) ([]byte, erro
 	case asleep.WebhookVersionV2:
 		names[0].name, names[1] = "stage_list", names[2]
 		names = names[:2]
+	case asleep.WebhookVersionV3:
 	}
 	for _, m := range names {
 		b = append(b, `,"`+m.name+`":`...)

@@ -20,6 +20,7 @@ type claimer struct {
 	failures  int
 	notBefore time.Time // while the inbox is away
 	extended  time.Time
+	average   int // size of a body, of late
 }
 
 // claim runs until over is closed.
@@ -76,10 +77,10 @@ func (c *claimer) turn() time.Duration {
 func (c *claimer) take() (again bool, err error) {
 	l := c.lanes[0]
 	room := l.room()
-	if room < max(1, cap(l.queue)/claimedPerWorker) {
+	if room < cap(l.queue)/heldPerWorker {
 		return false, nil // the settler nudges when there is
 	}
-	n := min(room, maxClaim)
+	n := min(room, maxClaim, c.affordable())
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.work), c.p.work.Lease/3)
 	defer cancel()
 	claims, err := c.p.inbox.Claim(ctx, n, c.p.work.Lease)
@@ -92,11 +93,20 @@ func (c *claimer) take() (again bool, err error) {
 	}
 	c.p.claimed.Add(uint64(len(claims)))
 	for _, claim := range claims {
+		c.average += (len(claim.Body) - c.average) / 16
 		if j := c.add(claim); c.stopping.Load() || !l.offer(j) {
 			c.release(j, time.Time{}, "")
 		}
 	}
 	return len(claims) == n, nil
+}
+
+// maxHeldBytes bounds the bodies in memory, by their usual size.
+const maxHeldBytes = 64 << 20
+
+// affordable is how many events may be claimed without holding too many bytes.
+func (c *claimer) affordable() int {
+	return max(1, maxHeldBytes/max(1, c.average)-c.holds())
 }
 
 // extend lengthens the leases of which a third has passed, when a third of one

@@ -151,7 +151,10 @@ func TestFieldsOfAKeyCannotBeMistaken(t *testing.T) {
 	t.Parallel()
 	keys := map[string]string{}
 	for _, ids := range [][2]string{{"a|b", "c"}, {"a", "b|c"}, {`a\`, "b|c"}, {`a\|b`, "c"}, {`a\\`, "|c"}, {"a", "c"}, {"a|b|c", "d"}} {
-		body, _ := json.Marshal(map[string]string{"event": "SESSION_COMPLETE", "user_id": ids[0], "session_id": ids[1]})
+		body, err := json.Marshal(map[string]string{"event": "SESSION_COMPLETE", "user_id": ids[0], "session_id": ids[1]})
+		if err != nil {
+			t.Fatal(err)
+		}
 		e, err := webhook.Decode("", string(body))
 		if err != nil {
 			t.Fatal(err)

@@ -1,8 +1,64 @@
 // Package webhook receives webhooks of the Asleep service and loses none.
 //
+//	v, err := webhook.NewVerifier(webhook.VerifierConfig{Secrets: secrets, Keys: keys})
+//	r, err := webhook.NewReceiver(inbox, v)
+//	http.Handle("POST /asleep-webhook", r)
+//
 // # The way in
 //
-// A [Receiver] is an http.Handler. It lets a [Verifier] tell whether a delivery is
-// authentic, decodes as much as tells events apart ([Decode]), puts it into a
-// [store.Inbox], and answers 200 only when that is durable.
+// A [Receiver] is an http.Handler. It takes a delivery through these steps, the
+// cheap and safe ones first, and answers with the first that fails:
+//
+//   - method (405) and content type (415): JSON, in UTF-8, not compressed
+//   - headers: the key, the form of signatures, the timestamp (401)
+//   - body: bounded in bytes (413) and in time (400)
+//   - signature over the bytes of the body (401)
+//   - decoding of what tells events apart (400)
+//   - backlog (503), then [store.Inbox] Put (503)
+//
+// Only when the inbox has committed it answers 200 {"status":"queued"}, as it
+// does for duplicates. Nothing is parsed or looked up before it is authentic.
+// Every error has the form of [Problem], every failure of authentication the
+// same answer; errors inside tell them apart.
+//
+// # Who is believed
+//
+// A [Verifier] knows two schemes. The documents' one is x-signature, the hex
+// HMAC-SHA256 of the body, keyed with the secret as it is, beside a right
+// x-api-key. Standard Webhooks are webhook-id, webhook-timestamp and
+// webhook-signature, keyed with the base64 that the secret is; they need no key,
+// and old ones are refused. The service itself signs nothing: in [ModeKey] its
+// x-api-key is enough, and such events are not [Event.Signed], so that whoever acts
+// on them confirms them first. Several secrets and keys are accepted at a time;
+// [Verifier.Replace] exchanges them, and [Verifier.Stats] shows which is idle.
+//
+// Neither scheme covers the header x-user-id. It counts only where the body names
+// no user.
+//
+// # What an event is
+//
+// [Decode] reads all shapes of docs/contract.md, section 5. It is strict about JSON,
+// where two readers could see two events in one body, and tolerant of all else:
+// unknown kinds and members are kept. Two deliveries are the same event if their
+// kind, ids and number are ([Event.Stored]); with another body the second is a
+// revision. An authentic object that lacks what it takes to act on it
+// ([Event.Check]) is stored and acknowledged, for its sender cannot mend it, and
+// becomes a dead letter.
+//
+// # How it fails
+//
+//   - The inbox is full, locked, slow or closed: 503 with Retry-After, and one line
+//     in the log every ten seconds. Senders have to come again.
+//   - The sender goes away: what came whole is stored all the same.
+//   - The sender dawdles: 400 within the body's time, and the connection is closed.
+//   - A handler of another program stands in front: an X-Request-Id it has set on
+//     the answer is the one of the [Problem].
+//
+// User ids in logs are hashes; bodies, keys and signatures are in no log, and in no
+// answer.
+//
+// # In tests
+//
+// [Sign], [SignStandard] and [Sender] make deliveries; package webhooktest judges
+// whole receivers.
 package webhook

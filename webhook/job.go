@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -16,18 +17,25 @@ type job struct {
 	claim store.Claim
 	task  Task
 	lane  *lane
+	marks marks
 
-	ready   bool     // task holds the decoded event
-	pending []string // steps that are done and not yet marked
-	at      string   // the step where it stands
-	gate    *gate    // of that step
-	probe   bool     // it is the gate's probe
+	ready bool   // task holds the decoded event
+	at    string // the step where it stands
+	gate  *gate  // of that step
+	probe bool   // it is the gate's probe
 
 	ctx    context.Context // ends when the claim is lost or the shift is over
 	cancel context.CancelCauseFunc
 	state  atomic.Int32
 	isLost atomic.Bool
 	until  time.Time // when the lease ends; guarded by the shift
+}
+
+// marks are the steps of an event that are done and not yet marked.
+type marks struct {
+	mu      sync.Mutex
+	pending []string
+	late    *time.Timer // writes them if nothing else does
 }
 
 // The states of a job: a step that is left behind must not go on with it.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -53,22 +54,56 @@ func (s *shift) judged(j *job, step *Step, v *verdict) (ended bool) {
 	return true
 }
 
-// marked notes that a step is done. Unless Apply has done it, the mark is written
-// at once, together with those of the transient steps before it; not for the last
-// step, for then the event is done in its place.
+// markDelay is how long a mark waits for a settlement to go with. A crash before
+// that repeats the step.
+const markDelay = 100 * time.Millisecond
+
+// marked notes that a step is done. Unless Apply has done it, the mark goes with
+// the next settlement of the event, or after a moment if there is none; with the
+// last step the event is done in its place. That of a transient step waits for
+// the mark of one that lasts.
 func (s *shift) marked(j *job, step *Step) {
 	if j.task.Done(step.Name) {
 		return
 	}
 	j.task.done = append(j.task.done, step.Name)
-	j.pending = append(j.pending, step.Name)
-	if step.Transient || s.p.next(&j.task) == len(s.p.steps) {
-		return
+	m := &j.marks
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.pending = append(m.pending, step.Name)
+	if !step.Transient && m.late == nil {
+		m.late = time.AfterFunc(markDelay, func() {
+			if list := j.takeMarks(); len(list) > 0 {
+				s.settler.add(nil, "", list...)
+			}
+		})
 	}
-	for _, name := range j.pending {
-		s.settler.add(nil, "", store.Settlement{Token: j.claim.Token, Action: store.StepDone, Step: name})
+}
+
+// takeMarks returns settlements that write the marks, up to the last one that
+// lasts.
+func (j *job) takeMarks() (list []store.Settlement) {
+	m := &j.marks
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.late == nil {
+		return nil
 	}
-	j.pending = nil
+	m.late.Stop()
+	m.late = nil
+	lasting := 0
+	for i, name := range m.pending {
+		list = append(list, j.mark(name))
+		if !j.shift.p.transient(name) {
+			lasting = i + 1
+		}
+	}
+	m.pending = m.pending[lasting:]
+	return list[:lasting]
+}
+
+func (p *Processor) transient(name string) bool {
+	return slices.ContainsFunc(p.steps, func(s Step) bool { return s.Name == name && s.Transient })
 }
 
 // failed hands an event back whose step has not come to its end.
@@ -156,7 +191,7 @@ func (j *job) seldom(reason string) string {
 }
 
 func (j *job) mark(step string) store.Settlement {
-	return store.Settlement{Action: store.StepDone, Step: step}
+	return store.Settlement{Token: j.claim.Token, Action: store.StepDone, Step: step}
 }
 
 // after is the first time of the schedule after now.

@@ -6,10 +6,14 @@ import (
 	"time"
 )
 
-// claimedPerWorker is how many events a lane holds for each of its workers: one
+// heldPerWorker is how many events a lane holds for each of its workers: one
 // runs, the others wait to run or to be settled, so that the commits of the inbox
-// and the work overlap.
-const claimedPerWorker = 4
+// and the work overlap. The lane of a step with a schedule holds minScheduled at
+// least, for what finds no room there has to be claimed again.
+const (
+	heldPerWorker = 4
+	minScheduled  = 256
+)
 
 // lane is a pool of workers.
 type lane struct {
@@ -29,7 +33,11 @@ type lane struct {
 }
 
 func newLane(s *shift, name string, workers int, attempt time.Duration) *lane {
-	l := &lane{shift: s, name: name, workers: workers, attempt: attempt, queue: make(chan *job, workers*claimedPerWorker)}
+	hold := workers * heldPerWorker
+	if name != "" {
+		hold = max(hold, minScheduled)
+	}
+	l := &lane{shift: s, name: name, workers: workers, attempt: attempt, queue: make(chan *job, hold)}
 	l.idle = sync.NewCond(&l.mu)
 	return l
 }

@@ -18,7 +18,8 @@ type receiverSettings struct {
 // Limits bound what a receiver takes. Zero fields mean no limit of ours, but
 // MaxBody, which is always bounded.
 type Limits struct {
-	// MaxBody is the largest body in bytes; more is answered 413. 0 means 8 MiB.
+	// MaxBody is the largest body in bytes; more is answered 413. 0 means 8 MiB,
+	// the most is 1 GiB.
 	MaxBody int64
 	// Backlog is how many events may be stored and not done; above it the answer is
 	// 503. 0 means any number.

@@ -18,7 +18,7 @@ type processorSettings struct {
 // Work is how a processor works.
 type Work struct {
 	// Workers is how many events are worked at once, besides those in steps with a
-	// Schedule. Up to twice as many are claimed.
+	// Schedule. Up to four times as many are claimed.
 	Workers int
 
 	// Attempt bounds each step of an attempt: its context ends then. One that does not

@@ -63,6 +63,9 @@ func NewReceiver(inbox store.Inbox, v *Verifier, opts ...Option) (*Receiver, err
 	return r, nil
 }
 
+// mostBody bounds the bound: a body is held in memory.
+const mostBody = 1 << 30
+
 func (s *receiverSettings) check(inbox store.Inbox, v *Verifier) error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf("webhook: "+format, args...)) }
@@ -72,8 +75,8 @@ func (s *receiverSettings) check(inbox store.Inbox, v *Verifier) error {
 	if v == nil || v.now.Load() == nil {
 		bad("no verifier: make one with NewVerifier")
 	}
-	if s.limits.MaxBody < 0 || s.limits.Backlog < 0 {
-		bad("limits are %d bytes and %d events: want no negative ones", s.limits.MaxBody, s.limits.Backlog)
+	if l := s.limits; l.MaxBody < 0 || l.MaxBody > mostBody || l.Backlog < 0 {
+		bad("limits are %d bytes and %d events: want 0 to %d bytes, and no negative number of events", l.MaxBody, l.Backlog, int64(mostBody))
 	}
 	if t := s.timeouts; t.Body < 0 || t.Commit < 0 || t.RetryAfter < 0 {
 		bad("timeouts are %v, %v and %v: want no negative ones", t.Body, t.Commit, t.RetryAfter)

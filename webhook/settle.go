@@ -180,12 +180,12 @@ func sleep(ctx context.Context, d time.Duration) bool {
 // The ways in which a job ends. After any of them it is the settler's.
 
 func (s *shift) conclude(j *job, outcome string, last store.Settlement, before ...store.Settlement) {
-	list := make([]store.Settlement, 0, len(before)+1)
-	list = append(append(list, before...), last)
-	for i := range list {
-		list[i].Token = j.claim.Token
+	list := j.takeMarks()
+	if last.Action == store.Finish {
+		list = nil
 	}
-	s.settler.add(j, outcome, list...)
+	last.Token = j.claim.Token
+	s.settler.add(j, outcome, append(append(list, before...), last)...)
 }
 
 func (s *shift) finish(j *job) { s.conclude(j, "done", store.Settlement{Action: store.Finish}) }

@@ -3,7 +3,6 @@ package webhook_test
 import (
 	"encoding/base64"
 	"errors"
-	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -297,11 +296,11 @@ func TestRotation(t *testing.T) {
 	}
 	counts := func() string {
 		s := v.Stats()
-		out := s.Mode.String()
+		out := []string{s.Mode.String()}
 		for _, u := range append(s.Secrets, s.Keys...) {
-			out += fmt.Sprintf(" %d", u.Accepted)
+			out = append(out, strconv.FormatUint(u.Accepted, 10))
 		}
-		return out
+		return strings.Join(out, " ")
 	}
 	if got := counts(); got != "signature 2 2 2 2" {
 		t.Errorf("36 counters %q", got)

@@ -29,6 +29,7 @@ type fakeOptions struct {
 	apiKey    string
 	seed      int
 	readyFile string
+	webhooks  fakeWebhooks
 }
 
 const fakeLong = `Serve a fake of the Asleep API: made-up users user-0001, user-0002 and so on
@@ -42,10 +43,14 @@ Faults can be changed while it runs, from the same machine:
 
   curl -H 'Content-Type: application/json' URL/_fake/faults -d '{"kind":"502","times":3}'
   curl URL/_fake/kinds    # the faults there are
-  curl URL/_fake/stats    # what it was asked`
+  curl URL/_fake/stats    # what it was asked
+
+With --webhook-url it sends events too. More of them, to order:
+
+  curl -H 'Content-Type: application/json' URL/_fake/traffic -d '{"events":1000,"duplicates":0.1,"bad_signatures":0.05}'`
 
 func newFakeCommand(a *app) *cobra.Command {
-	o := &fakeOptions{app: a, addr: "127.0.0.1:8787", users: 10, sessions: 30}
+	o := &fakeOptions{app: a, addr: "127.0.0.1:8787", users: 10, sessions: 30, webhooks: fakeWebhooks{app: a}}
 	cmd := &cobra.Command{
 		Use:   "fake",
 		Short: "Serve a fake of the Asleep API",
@@ -68,6 +73,7 @@ func newFakeCommand(a *app) *cobra.Command {
 	addDuration(flags, &o.latency, "latency", "delay of every answer, such as 20ms")
 	flags.StringVar(&o.apiKey, "api-key", "", "the only `KEY` that is accepted; default any. Of the fake, never a real one. Variable ASLEEP_FAKE_API_KEY")
 	addInt(flags, &o.seed, "seed", "N", "another number makes other nights", 0, math.MaxInt32)
+	o.webhooks.add(flags)
 	flags.StringVar(&o.readyFile, "ready-file", "", "`FILE` that gets the URL once it answers")
 	// ASLEEP_API_KEY is the key of the real service: the fake must not take it up.
 	_ = flags.SetAnnotation("api-key", variableKey, []string{"ASLEEP_FAKE_API_KEY"}) // the flag exists
@@ -82,6 +88,7 @@ const (
 
 func (o *fakeOptions) run(ctx context.Context) error {
 	o.check()
+	target := o.webhooks.target(o.apiKey)
 	if err := o.app.refusal(); err != nil {
 		return err
 	}
@@ -90,7 +97,8 @@ func (o *fakeOptions) run(ctx context.Context) error {
 		o.app.problem(o.app.origin("addr").label, "%q cannot be listened on: %v: choose another address, or port 0 for any free port", o.addr, errors.Unwrap(err))
 		return o.app.refusal()
 	}
-	server := o.server().HTTPServer()
+	fake := o.server()
+	server := fake.HTTPServer()
 	ended := make(chan struct{})
 	var failure error
 	go func() {
@@ -102,6 +110,16 @@ func (o *fakeOptions) run(ctx context.Context) error {
 		<-ended
 		return err
 	}
+	sending, stop := context.WithCancel(ctx)
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		o.webhooks.send(sending, fake, target)
+	}()
+	defer func() {
+		stop()
+		<-sent
+	}()
 	select {
 	case <-ended:
 		return fmt.Errorf("the fake stopped: %w", failure)

@@ -67,6 +67,7 @@ func newRootCommand(a *app) *cobra.Command {
 		newInboxCommand(a),
 		newStoreCommand(a),
 		newFakeCommand(a),
+		newWebhookCommand(a),
 		newConfigCommand(a),
 		newVersionCommand(a),
 		newFormatsTopic(),

@@ -56,6 +56,7 @@ var rooms = []room{
 	{dir: "observe/dogstatsd", house: []string{".", "client"}, links: []string{"github.com/DataDog/datadog-go/v5"}},
 	{dir: "webhook", house: []string{".", "store"}},
 	{dir: "webhook/webhooktest", house: []string{".", "store", "webhook"}},
+	{dir: "internal/pipelinelab", house: []string{".", "store/...", "webhook"}},
 	{dir: "server", house: []string{".", "cache/...", "client", "fleet", "hypnogram", "observe/...", "store/...", "webhook"}},
 	{
 		dir:   "internal/cli/...",

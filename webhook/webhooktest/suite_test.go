@@ -25,6 +25,7 @@ const (
 	secret        = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 	otherSecret   = "b2xkIHNlY3JldCBvZiBsYXN0IHllYXI="
 	limit         = 400
+	maxBody       = 256 << 10
 )
 
 // moody is an inbox that can be made to fail, and to say that it is full.
@@ -81,7 +82,7 @@ func target(t *testing.T, s store.Store, mode webhook.Mode) webhooktest.Target {
 		t.Fatal(err)
 	}
 	limits := webhook.DefaultLimits()
-	limits.Backlog = limit
+	limits.Backlog, limits.MaxBody = limit, maxBody
 	timeouts := webhook.DefaultReceiverTimeouts()
 	timeouts.Body = time.Second
 	r, err := webhook.NewReceiver(inbox, v, webhook.WithLimits(limits), webhook.WithTimeouts(timeouts),
@@ -93,7 +94,7 @@ func target(t *testing.T, s store.Store, mode webhook.Mode) webhooktest.Target {
 	mux.Handle("/webhook", r)
 	return webhooktest.Target{
 		Handler: mux, Mode: mode, Key: key, Secret: secret, OtherKey: otherKey, OtherSecret: otherSecret,
-		HeaderTimeout: time.Second, BodyTimeout: time.Second,
+		MaxBody: maxBody, HeaderTimeout: time.Second, BodyTimeout: time.Second,
 		Stored: func(t *testing.T, sessionID string) int { return stored(t, inbox, sessionID) },
 		Break: func(*testing.T) func() {
 			inbox.broken.Store(true)

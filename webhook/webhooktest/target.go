@@ -2,7 +2,6 @@ package webhooktest
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -159,7 +158,7 @@ func open(t *testing.T, g Target) *session {
 // serve serves a handler as a careful server does.
 func serve(t *testing.T, h http.Handler) string {
 	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatalf("webhooktest: no listener: %v", err)
 	}
