@@ -39,7 +39,7 @@ func ReadConfig(r *config.Reader) Config {
 	c.Upstream.read(r)
 	c.Webhooks.read(r)
 	c.Notify.URL = r.String("", "NOTIFY_URL")
-	c.Notify.Secrets = list(r, "NOTIFY_SECRET")
+	c.Notify.Secrets = r.Secrets("NOTIFY_SECRET")
 	c.RedisURL = r.URL("REDIS_URL", "redis", "rediss")
 	c.Caching = r.Bool(c.Caching, "ENABLE_CACHING")
 	c.Metrics = r.Bool(c.Metrics, "ENABLE_METRICS")
@@ -68,8 +68,8 @@ func (u *Upstream) read(r *config.Reader) {
 
 func (w *Webhooks) read(r *config.Reader) {
 	w.Enabled = r.Bool(w.Enabled, "ENABLE_WEBHOOKS")
-	w.Secrets = list(r, "ASLEEP_WEBHOOK_SECRET")
-	w.Keys = list(r, "WEBHOOK_API_KEYS")
+	w.Secrets = r.Secrets("ASLEEP_WEBHOOK_SECRET")
+	w.Keys = r.Secrets("WEBHOOK_API_KEYS")
 	mode := ""
 	if len(w.Secrets) > 0 {
 		mode = AuthSignature
@@ -77,25 +77,6 @@ func (w *Webhooks) read(r *config.Reader) {
 	w.Auth = r.Choice(mode, []string{AuthSignature, AuthKey}, "WEBHOOK_AUTH")
 	w.Confirm = r.Bool(w.Confirm, "WEBHOOK_CONFIRM")
 	w.Backlog = r.Int(w.Backlog, 1, math.MaxInt32, "WEBHOOK_MAX_BACKLOG")
-}
-
-// list reads secrets that are separated by commas. An empty one between two
-// commas would let everybody in, and is a problem.
-func list(r *config.Reader, name string) []Secret {
-	all := r.Secret(name)
-	if all.IsZero() {
-		return nil
-	}
-	var secrets []Secret
-	for text := range strings.SplitSeq(all.Reveal(), ",") {
-		text = strings.TrimSpace(text)
-		if text == "" {
-			r.Add(name, "has an empty entry: take out the comma too many")
-			continue
-		}
-		secrets = append(secrets, NewSecret(text))
-	}
-	return secrets
 }
 
 // Check notes what does not go together.

@@ -148,5 +148,5 @@ func reads(call *ast.CallExpr) bool {
 	case *ast.Ident:
 		name = f.Name
 	}
-	return slices.Contains([]string{"String", "Int", "Duration", "Bool", "Choice", "Secret", "URL", "Find", "Getenv", "LookupEnv", "list"}, name)
+	return slices.Contains([]string{"String", "Int", "Duration", "Bool", "Choice", "Secret", "URL", "Find", "Getenv", "LookupEnv", "Secrets"}, name)
 }
