@@ -96,6 +96,7 @@ func (s *seam) Apply(ctx context.Context, t store.Token, step string, w store.Wr
 type plain struct{ store.Inbox }
 
 func TestAnInboxThatIsAwayIsWaitedForWithoutAHotLoop(t *testing.T) {
+	t.Parallel()
 	for _, err := range []error{store.ErrFull, store.ErrBusy, store.ErrCorrupt, errors.New("anything else")} {
 		t.Run(err.Error(), func(t *testing.T) {
 			inBubble(t, func(b *bench) {
@@ -135,6 +136,7 @@ func TestAnInboxThatIsAwayIsWaitedForWithoutAHotLoop(t *testing.T) {
 }
 
 func TestAStoreThatIsAwayBurnsNoAttempt(t *testing.T) {
+	t.Parallel()
 	for _, applies := range []bool{true, false} {
 		t.Run(fmt.Sprint("in one commit: ", applies), func(t *testing.T) {
 			inBubble(t, func(b *bench) {
@@ -201,6 +203,7 @@ func (s *awaySessions) PutWindow(ctx context.Context, list ...store.Window) ([]s
 // TestACrashBetweenStoreAndMark: the process dies when the session is written and
 // before anything else is. The next one repeats what has no mark and nothing else.
 func TestACrashRepeatsWhatHasNoMark(t *testing.T) {
+	t.Parallel()
 	for _, applies := range []bool{true, false} {
 		t.Run(fmt.Sprint("in one commit: ", applies), func(t *testing.T) {
 			inBubble(t, func(b *bench) {
@@ -238,6 +241,7 @@ func TestACrashRepeatsWhatHasNoMark(t *testing.T) {
 // and restarts the processor, replays what died, and looks at the end: every event
 // is done, was written once, and was told of at least once, by one id.
 func TestWhateverFailsEveryEventIsAppliedOnceAndTold(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(25) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			inBubble(t, func(b *bench) { chaos(b, rand.New(rand.NewPCG(seed, 1))) })
