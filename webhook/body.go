@@ -48,14 +48,11 @@ func readBody(into *bytes.Buffer, r *http.Request, limit int64) error {
 }
 
 // bodyDeadline bounds the time until the body has come, all of it and not each
-// piece, also where it is not read: net/http reads what a handler leaves. A
-// connection that has no deadlines is left to the server's own.
-func bodyDeadline(w http.ResponseWriter, within time.Duration) (lift func()) {
-	control := http.NewResponseController(w)
-	if within <= 0 || control.SetReadDeadline(time.Now().Add(within)) != nil {
-		return func() {}
+// piece, also where it is not read: net/http reads what a handler leaves. It is
+// lifted by net/http when the body has ended. A connection that has no deadlines
+// is left to the server's own.
+func bodyDeadline(w http.ResponseWriter, within time.Duration) {
+	if within > 0 {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(within))
 	}
-	// While the event is committed nobody reads, and the deadline would be taken
-	// for a client that went away.
-	return func() { _ = control.SetReadDeadline(time.Time{}) }
 }

@@ -96,6 +96,7 @@ func (s *seam) Apply(ctx context.Context, t store.Token, step string, w store.Wr
 type plain struct{ store.Inbox }
 
 func TestAnInboxThatIsAwayIsWaitedForWithoutAHotLoop(t *testing.T) {
+	t.Parallel()
 	for _, err := range []error{store.ErrFull, store.ErrBusy, store.ErrCorrupt, errors.New("anything else")} {
 		t.Run(err.Error(), func(t *testing.T) {
 			inBubble(t, func(b *bench) {
@@ -108,8 +109,11 @@ func TestAnInboxThatIsAwayIsWaitedForWithoutAHotLoop(t *testing.T) {
 				away := func(string) error { return err }
 				s.fail(away, func(string) error { return nil })
 				later := b.deliver(true, night("u1", "s2"))[0]
-				sleepFor(b, 10*time.Minute)
-				if n := s.count("claim") + s.count("settle") + s.count("extend"); n < 100 || n > 1000 {
+				for i := range 600 { // each wakes the processor
+					b.deliver(true, night("u2", fmt.Sprint("n", i)))
+					sleepFor(b, time.Second)
+				}
+				if n := s.count("claim") + s.count("settle") + s.count("extend"); n < 100 || n > 500 {
 					b.Errorf("%d calls in ten minutes", n)
 				}
 				if since := p.Stats().Away; since.IsZero() {
@@ -123,7 +127,7 @@ func TestAnInboxThatIsAwayIsWaitedForWithoutAHotLoop(t *testing.T) {
 						b.Errorf("%+v", e)
 					}
 				}
-				if s := p.Stats(); !s.Away.IsZero() || s.Done != 2 || s.Dead+s.Retried+s.Lost > 0 || len(box.sent) != 2 {
+				if s := p.Stats(); !s.Away.IsZero() || s.Done != 602 || s.Dead+s.Retried+s.Lost > 0 || len(box.sent) != 602 {
 					b.Errorf("%+v, %d sent", s, len(box.sent))
 				}
 				if err := stop(); err != nil {
@@ -135,6 +139,7 @@ func TestAnInboxThatIsAwayIsWaitedForWithoutAHotLoop(t *testing.T) {
 }
 
 func TestAStoreThatIsAwayBurnsNoAttempt(t *testing.T) {
+	t.Parallel()
 	for _, applies := range []bool{true, false} {
 		t.Run(fmt.Sprint("in one commit: ", applies), func(t *testing.T) {
 			inBubble(t, func(b *bench) {
@@ -201,6 +206,7 @@ func (s *awaySessions) PutWindow(ctx context.Context, list ...store.Window) ([]s
 // TestACrashBetweenStoreAndMark: the process dies when the session is written and
 // before anything else is. The next one repeats what has no mark and nothing else.
 func TestACrashRepeatsWhatHasNoMark(t *testing.T) {
+	t.Parallel()
 	for _, applies := range []bool{true, false} {
 		t.Run(fmt.Sprint("in one commit: ", applies), func(t *testing.T) {
 			inBubble(t, func(b *bench) {
@@ -238,6 +244,7 @@ func TestACrashRepeatsWhatHasNoMark(t *testing.T) {
 // and restarts the processor, replays what died, and looks at the end: every event
 // is done, was written once, and was told of at least once, by one id.
 func TestWhateverFailsEveryEventIsAppliedOnceAndTold(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(25) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			inBubble(t, func(b *bench) { chaos(b, rand.New(rand.NewPCG(seed, 1))) })

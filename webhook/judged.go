@@ -114,7 +114,7 @@ func (s *shift) failed(j *job, step *Step, v *verdict) {
 	case v.kind == verdictStop:
 		s.release(j, time.Time{}, "")
 	case v.kind == verdictDrop:
-		s.p.logFailure(s.work, slog.LevelError, "an event is dead", j, step.Name, v.error)
+		s.p.logFailure(s.work, slog.LevelError, j, step.Name, v.error)
 		s.bury(j, fmt.Errorf("%s", reason), s.roundEnds(j, step)...)
 	case v.kind == verdictWait:
 		s.release(j, now.Add(v.wait), j.seldom(reason))
@@ -124,14 +124,14 @@ func (s *shift) failed(j *job, step *Step, v *verdict) {
 		wait := backoff(j.claim.Claims-j.claim.Attempts, gateFirst, gateLongest)
 		s.release(j, now.Add(max(wait, v.wait)), j.seldom(reason))
 	case j.claim.Attempts >= len(s.p.retries.Waits):
-		s.p.logFailure(s.work, slog.LevelError, "an event is dead", j, step.Name, v.error)
+		s.p.logFailure(s.work, slog.LevelError, j, step.Name, v.error)
 		s.bury(j, fmt.Errorf("%s", reason))
 	default:
 		wait := jitter(s.p.retries.Waits[j.claim.Attempts], s.p.retries.Jitter)
 		if v.waits {
 			wait = v.wait
 		}
-		s.p.logFailure(s.work, slog.LevelWarn, "an attempt failed", j, step.Name, v.error)
+		s.p.logFailure(s.work, slog.LevelWarn, j, step.Name, v.error)
 		s.conclude(j, "retried", store.Settlement{Action: store.Retry, At: now.Add(wait), Reason: reason})
 	}
 }
@@ -146,7 +146,7 @@ func (s *shift) rescheduled(j *job, step *Step, v *verdict, now time.Time, reaso
 	}
 	next, ok := step.Schedule.after(since, now)
 	if !ok {
-		s.p.logFailure(s.work, slog.LevelError, "an event is dead: its schedule is over", j, step.Name, v.error)
+		s.p.logFailure(s.work, slog.LevelError, j, step.Name, v.error)
 		s.bury(j, fmt.Errorf("%s", reason), append(marks, j.mark(step.Name+roundOver+strconv.FormatInt(since.UnixMilli(), 10)))...)
 		return
 	}
@@ -229,12 +229,12 @@ const (
 	roundOver  = "-over-"
 )
 
-func (p *Processor) logFailure(ctx context.Context, level slog.Level, what string, j *job, step string, err error) {
+func (p *Processor) logFailure(ctx context.Context, level slog.Level, j *job, step string, err error) {
 	text := err.Error()
 	if j.claim.UserID != "" {
 		text = strings.ReplaceAll(text, j.claim.UserID, redact.User(j.claim.UserID).String())
 	}
-	p.log.LogAttrs(ctx, level, what, slog.String("event", j.claim.ID), slog.String("step", step),
+	p.log.LogAttrs(ctx, level, "a step failed", slog.Bool("dead", level == slog.LevelError), slog.String("event", j.claim.ID), slog.String("step", step),
 		slog.String("kind", string(kindOf(j.claim.Kind))), slog.Any("user", redact.User(j.claim.UserID)),
 		slog.Int("attempts", j.claim.Attempts+1), slog.String("error", strings.ToValidUTF8(text[:min(len(text), maxLogged)], "")))
 }

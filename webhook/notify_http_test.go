@@ -73,6 +73,7 @@ func TestANotificationIsPostedSignedByEverySecret(t *testing.T) {
 // TestAnswersOfTheAddressDecide goes through a whole processor, as what an answer
 // means shows in when the next try comes.
 func TestAnswersOfTheAddressDecide(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		answer func(w http.ResponseWriter, r *http.Request)
 		want   store.EntryState

@@ -90,8 +90,8 @@ func (p *pipeline) keep(ctx context.Context, t *Task) error {
 // write is what an event brings to the store; nothing if this program does not
 // know its kind.
 func write(t *Task) (w store.Write, err error) {
-	switch {
-	case t.Kind == asleep.WebhookEventSessionComplete:
+	switch t.Kind {
+	case asleep.WebhookEventSessionComplete:
 		var s store.Session
 		if t.report != nil {
 			s, err = store.FromReport(t.UserID, t.report, t.observed)
@@ -99,7 +99,7 @@ func write(t *Task) (w store.Write, err error) {
 			s, err = t.StoreSession()
 		}
 		w.Sessions = append(w.Sessions, s)
-	case t.Kind == asleep.WebhookEventInferenceComplete:
+	case asleep.WebhookEventInferenceComplete:
 		var window store.Window
 		window, err = t.StoreWindow()
 		w.Windows = append(w.Windows, window)
@@ -146,9 +146,9 @@ func (p *pipeline) after(do func(context.Context, *Task) error) func(context.Con
 }
 
 func (p *pipeline) check(ctx context.Context, t *Task) error {
-	user := ""
 	s, err := p.Sessions.Get(ctx, t.SessionID)
-	if user = s.UserID; errors.Is(err, store.ErrNotFound) && t.Kind == asleep.WebhookEventInferenceComplete {
+	user := s.UserID
+	if errors.Is(err, store.ErrNotFound) && t.Kind == asleep.WebhookEventInferenceComplete {
 		var partial store.Partial
 		partial, err = p.Sessions.Partial(ctx, t.SessionID)
 		user = partial.UserID

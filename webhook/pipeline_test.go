@@ -162,6 +162,7 @@ func TestAnUnsignedEventIsATriggerOfWhichOnlyTheIDsAreBelieved(t *testing.T) {
 }
 
 func TestWhatTheAPISaysAboutAnUnsignedEventDecides(t *testing.T) {
+	t.Parallel()
 	minutes := func(n int) int { return n * 60 }
 	for name, c := range map[string]struct {
 		do     func(n int) error

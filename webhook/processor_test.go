@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -90,6 +91,7 @@ func TestAPanicIsAnAttemptWhoseValueIsNeitherLoggedNorStored(t *testing.T) {
 }
 
 func TestAHangIsAnAttemptWhetherItHeedsItsContextOrNot(t *testing.T) {
+	t.Parallel()
 	for _, heeds := range []bool{true, false} {
 		t.Run(fmt.Sprint("heeds its context: ", heeds), func(t *testing.T) {
 			inBubble(t, func(b *bench) {
@@ -193,6 +195,7 @@ func TestAnErasedEventStopsItsStep(t *testing.T) {
 // TestShutdown: while a step runs, hangs, is waited for, or has not begun, no
 // attempt is burnt and nothing is lost.
 func TestShutdownBurnsNoAttempt(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		step  func(ctx context.Context, release chan struct{}) error
 		takes time.Duration
@@ -252,6 +255,7 @@ func pause(d time.Duration) error {
 }
 
 func TestDropRetryInAndUnavailableDecide(t *testing.T) {
+	t.Parallel()
 	away := func(err error) func(int) error { return func(n int) error { return orNil(n <= 20, err) } }
 	for name, c := range map[string]struct {
 		do   func(n int) error
@@ -325,7 +329,7 @@ func TestTwoProcessorsWorkOneInboxAndDoEverythingOnce(t *testing.T) {
 		var n [200]atomic.Int32
 		var bodies []string
 		for i := range n {
-			bodies = append(bodies, night("u1", fmt.Sprint(i)))
+			bodies = append(bodies, night("u1", strconv.Itoa(i)))
 		}
 		b.deliver(true, bodies...)
 		var stops []func() error

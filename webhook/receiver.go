@@ -121,7 +121,7 @@ func acknowledge(w http.ResponseWriter) {
 // nothing is parsed or looked up before it is authentic. It returns the message
 // of the problem, if d got the status of one.
 func (r *Receiver) receive(w http.ResponseWriter, req *http.Request, d *Delivery) (message string) {
-	lift := bodyDeadline(w, r.timeouts.Body)
+	bodyDeadline(w, r.timeouts.Body)
 	switch {
 	case req.Method != http.MethodPost:
 		w.Header().Set("Allow", http.MethodPost)
@@ -148,7 +148,6 @@ func (r *Receiver) receive(w http.ResponseWriter, req *http.Request, d *Delivery
 		w.Header().Set("Connection", "close")
 		return d.refuse(http.StatusBadRequest, CodeBody, errIncomplete.Error())
 	}
-	lift()
 	identity, err := admission.Verify(buffer.Bytes())
 	if err != nil {
 		return r.reject(w, req, d, err)
