@@ -101,7 +101,7 @@ func TestNothingThatWasAcknowledgedIsLostByKills(t *testing.T) {
 	for round := range 6 {
 		p := s.serve(t)
 		l := begin(t, fmt.Sprintf("kill-%d", round), 8, steady(p.url), steady(hookSecret))
-		eventually(t, "events are acknowledged", func() bool { return l.count.Load() >= 500 })
+		eventually(t, "events are acknowledged", func() bool { return l.count.Load() >= 300 })
 		p.signal(t, syscall.SIGKILL)
 		acked, _ := l.end()
 		all = append(all, acked...)
@@ -303,7 +303,12 @@ func TestAThousandConnectionsAreServed(t *testing.T) {
 	var ok atomic.Int64
 	for i, c := range conns {
 		wg.Go(func() {
-			if c.deliver(completed("user-1", fmt.Sprintf("conn-%d", i))) == http.StatusOK {
+			body := completed("user-1", fmt.Sprintf("conn-%d", i))
+			status := c.deliver(body)
+			for try := 0; status == http.StatusServiceUnavailable && try < 10; try++ { // a busy machine: come again
+				status = c.deliver(body)
+			}
+			if status == http.StatusOK {
 				ok.Add(1)
 			}
 		})
@@ -364,4 +369,42 @@ func BenchmarkStart(b *testing.B) {
 		b.StartTimer()
 	}
 	b.ReportMetric(float64(b.Elapsed().Milliseconds())/float64(n), "ms/start")
+}
+
+// BenchmarkDeliveries measures how many events a second the whole service
+// acknowledges over 64 connections, the sender on the same cores and the workers at
+// work behind.
+func BenchmarkDeliveries(b *testing.B) {
+	for _, level := range []string{"info", "warn"} {
+		b.Run("log="+level, func(b *testing.B) {
+			const connections = 64
+			s := newSite(b, "LOG_LEVEL="+level)
+			p := s.serve(b)
+			var next, refused atomic.Int64
+			var senders sync.WaitGroup
+			conns := make([]*hookConn, connections)
+			for i := range conns {
+				conns[i] = openHook(b, p.url)
+			}
+			b.ResetTimer()
+			for _, c := range conns {
+				senders.Go(func() {
+					for n := next.Add(1); n <= int64(b.N); n = next.Add(1) {
+						if c.deliver(completed(fmt.Sprintf("user-%d", n%1000), fmt.Sprintf("session-%d", n))) != http.StatusOK {
+							refused.Add(1)
+						}
+					}
+				})
+			}
+			senders.Wait()
+			b.StopTimer()
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+			done := p.figure(b, `asleep_pipeline_events_total{kind="SESSION_COMPLETE",outcome="done"}`)
+			b.ReportMetric(done/float64(b.N), "worked/acked")
+			b.ReportMetric(p.figure(b, "process_resident_memory_bytes")/1e6, "MB-rss")
+			if n := refused.Load(); n > 0 {
+				b.Errorf("%d of %d were refused", n, b.N)
+			}
+		})
+	}
 }
