@@ -163,17 +163,25 @@ func TestATerminationUnderLoadLosesNothingAndEndsWell(t *testing.T) {
 	}
 }
 
-func TestAServiceThatEndsIsNotReadyAndFinishesWhatItBegan(t *testing.T) {
-	t.Parallel()
-	sink := newSink(t)
+// notifying is a service that is about to notify of session-1, whose sink does not
+// answer before it is told to.
+func notifying(t *testing.T, env ...string) (s *site, p *service, told *sink, answer func()) {
+	t.Helper()
+	told = newSink(t)
 	hold := make(chan struct{})
-	sink.block(hold)
-	s := newSite(t, sink.env()...)
-	p := s.serve(t)
+	told.block(hold)
+	s = newSite(t, append(told.env(), env...)...)
+	p = s.serve(t)
 	if status, _ := newHook(t, hookSecret).post(p.url, completed("user-1", "session-1")); status != http.StatusOK {
 		t.Fatalf("answered %d", status)
 	}
 	eventually(t, "a notification is under way", func() bool { return p.figure(t, `asleep_pipeline_held{lane="notify"}`) == 1 })
+	return s, p, told, func() { close(hold) }
+}
+
+func TestAServiceThatEndsIsNotReadyAndFinishesWhatItBegan(t *testing.T) {
+	t.Parallel()
+	s, p, sink, answer := notifying(t)
 	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +189,7 @@ func TestAServiceThatEndsIsNotReadyAndFinishesWhatItBegan(t *testing.T) {
 	if live := p.page(t, "/live"); !strings.Contains(live, "live") {
 		t.Errorf("live: %s", live)
 	}
-	close(hold)
+	answer()
 	p.await(t)
 	if code := p.ProcessState.ExitCode(); code != 0 || len(sink.notified()["session-1"]) != 1 {
 		t.Errorf("exit code %d, notified %v: %s", code, sink.notified(), p.stderr)
@@ -193,16 +201,8 @@ func TestAServiceThatEndsIsNotReadyAndFinishesWhatItBegan(t *testing.T) {
 
 func TestTheSecondSignalEndsAServiceAtOnce(t *testing.T) {
 	t.Parallel()
-	sink := newSink(t)
-	hold := make(chan struct{})
-	defer close(hold)
-	sink.block(hold)
-	s := newSite(t, sink.env()...)
-	p := s.serve(t)
-	if status, _ := newHook(t, hookSecret).post(p.url, completed("user-1", "session-1")); status != http.StatusOK {
-		t.Fatalf("answered %d", status)
-	}
-	eventually(t, "a notification is under way", func() bool { return p.figure(t, `asleep_pipeline_held{lane="notify"}`) == 1 })
+	_, p, _, answer := notifying(t)
+	defer answer()
 	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
@@ -215,19 +215,10 @@ func TestTheSecondSignalEndsAServiceAtOnce(t *testing.T) {
 
 func TestADrainIsBounded(t *testing.T) {
 	t.Parallel()
-	sink := newSink(t)
-	hold := make(chan struct{})
-	defer close(hold)
-	sink.block(hold)
-	s := newSite(t, append(sink.env(), "SHUTDOWN_TIMEOUT=1s")...)
-	p := s.serve(t)
-	if status, _ := newHook(t, hookSecret).post(p.url, completed("user-1", "session-1")); status != http.StatusOK {
-		t.Fatalf("answered %d", status)
-	}
-	eventually(t, "a notification is under way", func() bool { return p.figure(t, `asleep_pipeline_held{lane="notify"}`) == 1 })
+	s, p, _, answer := notifying(t, "SHUTDOWN_TIMEOUT=1s")
+	defer answer()
 	p.signal(t, syscall.SIGTERM)
-	var entries string
-	if entries = s.inbox(t, "list", "-o", "ndjson"); !strings.Contains(entries, `"state":"ready"`) || !strings.Contains(entries, `"attempts":0`) {
+	if entries := s.inbox(t, "list", "-o", "ndjson"); !strings.Contains(entries, `"state":"ready"`) || !strings.Contains(entries, `"attempts":0`) {
 		t.Errorf("what was not finished is not handed back: %s; exit code %d: %s", entries, p.ProcessState.ExitCode(), p.stderr)
 	}
 }

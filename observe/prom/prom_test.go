@@ -187,10 +187,14 @@ func TestTheNamesFollowTheRulesOfPrometheus(t *testing.T) {
 	work.Observe(webhook.Observation{Moment: webhook.EventEnded, Outcome: "done"})
 	work.Observe(webhook.Observation{Moment: webhook.GateClosed})
 	r := registered(t, requests, deliveries, work, prom.NewCalls(),
-		prom.NewPolicies(func() client.Stats { return client.Stats{Breakers: []client.BreakerStats{{Name: "upstream", State: "open"}}} }),
+		prom.NewPolicies(func() client.Stats {
+			return client.Stats{Breakers: []client.BreakerStats{{Name: "upstream", State: "open"}}}
+		}),
 		prom.NewReceiver(func() webhook.ReceiverStats { return webhook.ReceiverStats{} }),
 		prom.NewProcessor(func() webhook.ProcessorStats { return webhook.ProcessorStats{Lanes: make([]webhook.LaneStats, 1)} }),
-		prom.NewInbox(func(context.Context) (store.Depth, error) { return store.Depth{Oldest: time.Now().Add(-time.Minute)}, nil }))
+		prom.NewInbox(func(context.Context) (store.Depth, error) {
+			return store.Depth{Oldest: time.Now().Add(-time.Minute)}, nil
+		}))
 	problems, err := testutil.GatherAndLint(r)
 	if err != nil {
 		t.Fatal(err)
