@@ -6,8 +6,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/asleep-sdk/asleep/server"
 	"github.com/asleep-sdk/asleep/store"
@@ -93,19 +95,22 @@ func died(t *testing.T, n int) (store.Store, store.Inbox) {
 		t.Fatal(err)
 	}
 	for i := range n {
-		e := store.Event{Key: string(rune('a' + i)), Kind: "X", UserID: "user-0001", SessionID: "session-1", Body: `{"a":1}`}
+		e := store.Event{Key: strconv.Itoa(i), Kind: "X", UserID: "user-0001", SessionID: "session-1", Body: `{"a":1}`}
 		if _, err := inbox.Put(t.Context(), e); err != nil {
 			t.Fatal(err)
 		}
 	}
-	claims, err := inbox.Claim(t.Context(), n, 1e9)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range claims {
-		if _, err := inbox.Settle(t.Context(), store.Settlement{Token: c.Token, Action: store.Bury, Reason: "why"}); err != nil {
+	for left := n; left > 0; {
+		claims, err := inbox.Claim(t.Context(), left, time.Minute)
+		if err != nil {
 			t.Fatal(err)
 		}
+		for _, c := range claims {
+			if _, err := inbox.Settle(t.Context(), store.Settlement{Token: c.Token, Action: store.Bury, Reason: "why"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		left -= len(claims)
 	}
 	if _, err := inbox.Put(t.Context(), store.Event{Key: "waits", Kind: "Y", Body: "{}"}); err != nil {
 		t.Fatal(err)
@@ -186,6 +191,15 @@ func TestTheDeskIsTheSameFromAfar(t *testing.T) {
 				t.Error("nothing was chosen, and no error came")
 			}
 		})
+	}
+}
+
+func TestAllMeansMoreThanAPage(t *testing.T) {
+	t.Parallel()
+	const n = 2*store.MaxLimit + 1
+	_, inbox := died(t, n)
+	if got, err := (server.Desk{Inbox: inbox}).Purge(t.Context(), server.Choice{All: true}); got != n || err != nil {
+		t.Errorf("purged %d, %v", got, err)
 	}
 }
 

@@ -113,7 +113,7 @@ func TestAFullDiskRefusesUntilThereIsRoom(t *testing.T) {
 			t.Fatalf("%d %v after %d events", status, header, n)
 		}
 	}
-	if got := p.health(t).Checks["disk"].Status; got == server.Healthy {
+	if got := p.health(t).Checks["disk"].Status; got != server.Unhealthy {
 		t.Errorf("the disk is %s", got)
 	}
 	if err := os.Remove(ballast); err != nil {
@@ -169,6 +169,27 @@ func TestEventsOnlyAKeyVouchesForAreConfirmedOnceTheServiceIsBack(t *testing.T) 
 	report, _ := srv.Report(told, "")
 	if got, ok := stored[told]; !ok || got.Raw != report.Raw || len(stored) != 1 {
 		t.Errorf("stored: %+v", stored)
+	}
+}
+
+func TestAHangupReadsTheEnvironmentFileToo(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "ASLEEP_WEBHOOK_SECRET=")
+	write := func(secret string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(s.dir, ".env"), []byte("ASLEEP_WEBHOOK_SECRET="+secret+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("first")
+	p := s.serve(t)
+	write("second")
+	p.signal(t, syscall.SIGHUP)
+	eventually(t, "it was read", func() bool { return strings.Contains(p.stderr.String(), "read anew") })
+	for secret, want := range map[string]int{"first": http.StatusUnauthorized, "second": http.StatusOK} {
+		if status, _ := newHook(t, secret).post(p.url, completed("user-1", "session-1")); status != want {
+			t.Errorf("%s: %d, want %d", secret, status, want)
+		}
 	}
 }
 
