@@ -94,3 +94,27 @@ func TestUserIDsAreLoggedWhenThatIsAskedFor(t *testing.T) {
 		t.Errorf("the log: %s", b.log)
 	}
 }
+
+func TestWhatIsOffIsNotThere(t *testing.T) {
+	t.Parallel()
+	cfg := configured()
+	cfg.Webhooks.Enabled, cfg.Metrics = false, false
+	b := newBench(t, cfg)
+	for path, h := range map[string]http.Handler{"/webhook": b.Handler(), "/asleep-webhook": b.Handler(), "/inbox": b.AdminHandler(), "/metrics": b.AdminHandler()} {
+		if w := ask(h, http.MethodGet, "http://localhost"+path, ""); w.Code != http.StatusNotFound {
+			t.Errorf("%s: %d", path, w.Code)
+		}
+	}
+	for path, h := range map[string]http.Handler{"/live": b.Handler(), "/health": b.AdminHandler()} {
+		if w := ask(h, http.MethodGet, "http://localhost"+path, ""); w.Code != http.StatusOK {
+			t.Errorf("%s: %d", path, w.Code)
+		}
+	}
+	b.Start(t.Context())
+	if err := b.Reload(cfg); err != nil {
+		t.Error(err)
+	}
+	if err := b.Stop(t.Context()); err != nil {
+		t.Error(err)
+	}
+}

@@ -15,11 +15,11 @@ type Health struct {
 	Version       string              `json:"version"`
 	UptimeSeconds float64             `json:"uptime_seconds"`
 	Timestamp     time.Time           `json:"timestamp"`
-	Checks        map[string]Findings `json:"checks"`
+	Checks        map[string]Part `json:"checks"`
 }
 
-// Findings is how one part is.
-type Findings struct {
+// Part is how one part is.
+type Part struct {
 	Status Status `json:"status"`
 }
 
@@ -29,7 +29,7 @@ func (s *Service) Health(ctx context.Context) Health {
 	h := Health{
 		Status: Healthy, Version: s.version, Timestamp: time.Now().UTC(),
 		UptimeSeconds: time.Since(s.begun).Round(time.Millisecond).Seconds(),
-		Checks:        make(map[string]Findings, len(s.monitors)),
+		Checks:        make(map[string]Part, len(s.monitors)),
 	}
 	found := make([]Status, len(s.monitors))
 	var wg sync.WaitGroup
@@ -38,7 +38,7 @@ func (s *Service) Health(ctx context.Context) Health {
 	}
 	wg.Wait()
 	for i, m := range s.monitors {
-		h.Checks[m.check.Name] = Findings{Status: found[i]}
+		h.Checks[m.check.Name] = Part{Status: found[i]}
 		h.Status = worse(h.Status, found[i])
 	}
 	return h
