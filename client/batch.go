@@ -102,6 +102,8 @@ type Batch struct {
 	// Reports are, with [BatchOptions].Details, those of Sessions in the same
 	// order, without the Deleted ones. Nil if Err is not.
 	Reports []*asleep.Report
+	// Cached is the number of Reports that came from the cache, without a call.
+	Cached int
 	// Deleted is the number of sessions that were listed and whose report then
 	// answered 404: deleted meanwhile, which is no failure.
 	Deleted int

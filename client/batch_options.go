@@ -10,7 +10,7 @@ import (
 	"github.com/asleep-sdk/asleep"
 )
 
-var opFetchSessions = operation{"fetchSessions", ""}
+var opFetchSessions = operation{name: "fetchSessions"}
 
 // batchPlan is a batch that has been checked: ready to run, any number of times.
 type batchPlan struct {
@@ -33,7 +33,10 @@ func (c *Client) planBatch(q Query, o BatchOptions, opts []CallOption) (*batchPl
 	if k.settings.requestID != nil {
 		k.problem("WithRequestID", "names one call: a batch makes many")
 	}
-	k.settings.raw = nil
+	if k.settings.origin != nil {
+		k.problem("WithOrigin", "names one call: a batch makes many")
+	}
+	k.settings.raw, k.settings.origin = nil, nil
 	o.check(k)
 	if err := k.refusal(); err != nil {
 		return nil, err

@@ -34,8 +34,9 @@ type BatchProgress struct {
 	// them done, ResumedFailed that of users who failed in the runs before it.
 	// Duplicates were passed over too.
 	Resumed, ResumedFailed, Duplicates int64
-	// Sessions, Reports and Deleted of the users yielded.
-	Sessions, Reports, Deleted int64
+	// Sessions, Reports and Deleted of the users yielded; Cached is the part of the
+	// Reports that came from the cache.
+	Sessions, Reports, Deleted, Cached int64
 	// Calls finished, whatever came of them; Attempts are the requests sent,
 	// Retries those of them that were not the first of their call, RateLimited
 	// those that were answered by a rate limit.
@@ -167,6 +168,7 @@ func (t *tally) yielded(b *Batch) {
 		}
 		p.Sessions += int64(len(b.Sessions))
 		p.Reports += int64(len(b.Reports))
+		p.Cached += int64(b.Cached)
 		p.Deleted += int64(b.Deleted)
 	})
 }

@@ -124,7 +124,7 @@ func (r *batchRun) fetch(u batchUserID) *Batch {
 		return nil
 	}
 	if b.Err != nil {
-		b.Sessions, b.Reports, b.Deleted = nil, nil, 0
+		b.Sessions, b.Reports, b.Deleted, b.Cached = nil, nil, 0, 0
 	}
 	return b
 }
@@ -194,6 +194,9 @@ func (w *userWork) reports() ([]*asleep.Report, error) {
 	var reading sync.WaitGroup
 	room := make(chan struct{}, w.options.Concurrency) // for those that wait outside the gate, too
 	for i := range reports {
+		if reports[i] = w.recall(w.batch.Sessions[i].SessionID); reports[i] != nil {
+			continue
+		}
 		c := w.letOut(room)
 		if c == nil {
 			break
@@ -208,6 +211,25 @@ func (w *userWork) reports() ([]*asleep.Report, error) {
 		w.err = errBatchOver
 	}
 	return slices.DeleteFunc(reports, func(r *asleep.Report) bool { return r == nil }), w.err
+}
+
+// recall returns a report that is kept, nil if none is. What needs no call stays
+// out of the gate: it says nothing about the service.
+func (w *userWork) recall(session string) *asleep.Report {
+	k := w.client.newCall(opGetSession, w.opts)
+	if w.client.cache == nil || k.settings.skipCache || w.ctx.Err() != nil {
+		return nil
+	}
+	k.checkUser(w.batch.User)
+	k.settings.cacheOnly = true
+	r, err := k.report(w.ctx, session)
+	if err != nil {
+		return nil
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.batch.Cached++
+	return r
 }
 
 // letOut waits for room and for the gate before a goroutine is spent on a call;

@@ -11,39 +11,34 @@ import (
 	"github.com/asleep-sdk/asleep/internal/transport"
 )
 
-// operation names what is called: its name in the contract and its route, which
-// stands in errors in place of the URL.
-type operation struct{ name, route string }
+// operation names what is called: its name in the contract, its route, which
+// stands in errors in place of the URL, and what it shares its timeout with, and its
+// breaker if there are several.
+type operation struct {
+	name, route string
+	kind        transport.Kind
+}
 
 var (
-	opCreateUser        = operation{"createUser", "/ai/v1/users"}
-	opGetUser           = operation{"getUser", "/ai/v1/users/{user_id}"}
-	opDeleteUser        = operation{"deleteUser", "/ai/v1/users/{user_id}"}
-	opGetSession        = operation{"getSession", "/data/v3/sessions/{session_id}"}
-	opListSessions      = operation{"listSessions", "/data/v1/sessions"}
-	opDeleteSession     = operation{"deleteSession", "/ai/v1/sessions/{session_id}"}
-	opDeleteAllSessions = operation{"deleteAllSessions", "/ai/v1/sessions"}
-	opAverageStats      = operation{"getAverageStats", "/data/v1/users/{user_id}/average-stats"}
-	opPing              = operation{"ping", "/ai/v1/users/{user_id}"}
-	opDo                = operation{"do", "(custom)"}
+	opCreateUser        = operation{"createUser", "/ai/v1/users", transport.KindCreate}
+	opGetUser           = operation{"getUser", "/ai/v1/users/{user_id}", transport.KindGet}
+	opDeleteUser        = operation{"deleteUser", "/ai/v1/users/{user_id}", transport.KindDelete}
+	opGetSession        = operation{"getSession", "/data/v3/sessions/{session_id}", transport.KindGet}
+	opListSessions      = operation{"listSessions", "/data/v1/sessions", transport.KindList}
+	opDeleteSession     = operation{"deleteSession", "/ai/v1/sessions/{session_id}", transport.KindDelete}
+	opDeleteAllSessions = operation{"deleteAllSessions", "/ai/v1/sessions", transport.KindDelete}
+	opAverageStats      = operation{"getAverageStats", "/data/v1/users/{user_id}/average-stats", transport.KindGet}
+	opPing              = operation{"ping", "/ai/v1/users/{user_id}", transport.KindPing}
+	opDo                = operation{"do", "(custom)", transport.KindOther}
 )
 
-// kind is what the operation shares its timeout with, and its breaker if there are
-// several.
-func (o operation) kind() transport.Kind {
+// cacheable reports whether answers of the operation may be kept.
+func (o operation) cacheable() bool {
 	switch o {
-	case opGetUser, opGetSession, opAverageStats:
-		return transport.KindGet
-	case opListSessions:
-		return transport.KindList
-	case opDeleteUser, opDeleteSession, opDeleteAllSessions:
-		return transport.KindDelete
-	case opCreateUser:
-		return transport.KindCreate
-	case opPing:
-		return transport.KindPing
+	case opGetSession, opListSessions, opAverageStats, opFetchSessions:
+		return true
 	}
-	return transport.KindOther
+	return false
 }
 
 // call is one call of a method: what it is about, its options, and what is wrong
@@ -53,13 +48,15 @@ type call struct {
 	operation
 	userID   string // kept out of errors
 	settings callSettings
-	zone     *string // the timezone header, nil for none
+	zone     *string   // the timezone header, nil for none
+	held     *Response // what the caller holds of the same request
 	problems []error
 }
 
 // newCall begins a call with the checks that all calls share.
 func (c *Client) newCall(op operation, opts []CallOption) *call {
-	k := &call{client: c, operation: op, settings: callSettingsOf(opts)}
+	k := &call{client: c, operation: op}
+	k.settings.apply(opts)
 	k.checkSettings()
 	return k
 }
@@ -85,14 +82,19 @@ func (k *call) checkSession(id string) {
 
 func (k *call) checkSettings() {
 	s := &k.settings
-	zone := s.zone
-	if zone == "" {
-		zone = k.client.zone // judged by New
-	} else if problem := k.client.zones.check(zone); problem != "" {
+	if s.zone == "" {
+		s.zone = k.client.zone // judged by New
+	} else if problem := k.client.zones.check(s.zone); problem != "" {
 		k.problem("timezone", "%s", problem)
 	}
-	if zone != "" {
-		k.zone = &zone
+	if s.zone != "" {
+		k.zone = &s.zone
+	}
+	switch {
+	case s.cacheOnly && s.skipCache:
+		k.problem("CacheOnly", "beside SkipCache: leave one of them out")
+	case s.cacheOnly && !k.cacheable():
+		k.problem("CacheOnly", "answers of this call are never kept: leave the option out")
 	}
 	if s.overall != nil && *s.overall <= 0 {
 		k.problem("timeout", "is %v: give a positive duration", *s.overall)
@@ -125,21 +127,31 @@ func (k *call) refusal() error {
 
 // bounded returns the context of the call with its overall deadline.
 func (k *call) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
-	limit := k.client.overall
-	switch s := &k.settings; {
-	case s.overall != nil:
-		limit = *s.overall
-	case s.batch:
-		limit = 0
-	}
+	limit := k.overall()
 	if limit <= 0 {
 		return ctx, func() {}
 	}
-	return context.WithTimeoutCause(ctx, limit, &overallTimeout{after: limit})
+	cause := &k.client.overall
+	if limit != cause.after {
+		cause = &overallTimeout{after: limit}
+	}
+	return transport.WithTimeout(ctx, limit, cause)
 }
 
-// builder makes the request of a call; it runs once all arguments are checked.
-type builder func() (*http.Request, error)
+// overall is how long the call may take, 0 if nothing bounds it.
+func (k *call) overall() time.Duration {
+	switch s := &k.settings; {
+	case s.overall != nil:
+		return *s.overall
+	case s.batch:
+		return 0
+	}
+	return k.client.overall.after
+}
+
+// builder makes the request of a call; it runs once all arguments are checked. The
+// request gets ctx whether the builder has given it or not.
+type builder func(ctx context.Context) (*http.Request, error)
 
 // send makes a call of one request: checks, deadline, exchange.
 func (k *call) send(ctx context.Context, build builder) (*answer, error) {
@@ -154,39 +166,58 @@ func (k *call) send(ctx context.Context, build builder) (*answer, error) {
 // answer is a success of the service.
 type answer struct {
 	call *call
-	wire *transport.Call
+	wire transport.Call
 	*http.Response
 	body []byte
+
+	id          identity // of the request, if it can be asked about
+	notModified bool     // it was held, and the service said 304
+	own304      bool     // a 304 that the caller has asked for
 }
+
+// acceptJSON is shared: nobody writes into the values of a request's header.
+var acceptJSON = []string{"application/json"}
 
 // exchange sends one request through the pipeline and returns the answer if it is
 // a success.
 func (k *call) exchange(ctx context.Context, build builder) (*answer, error) {
 	k.capture(nil)
-	wire := &transport.Call{Op: k.name, Route: k.route, Kind: k.kind(), User: k.userID}
+	a := &answer{call: k, wire: transport.Call{Op: k.name, Route: k.route, Kind: k.kind, User: k.userID}}
+	wire := &a.wire
 	k.limit(wire)
-	req, err := build()
+	ctx = transport.WithCall(ctx, wire)
+	req, err := build(ctx)
 	if err != nil { // the arguments were checked: this is a builder's own complaint
 		k.problem("request", "%v", k.client.redactor.err(err, k.userID))
 		return nil, k.refusal()
 	}
+	if req.Context() != ctx {
+		req = req.WithContext(ctx)
+	}
 	if req.Header.Get("Accept") == "" {
-		req.Header.Set("Accept", "application/json")
+		req.Header["Accept"] = acceptJSON
 	}
 	if id := k.settings.requestID; id != nil {
 		req.Header.Set("X-Request-Id", *id)
 	}
-	resp, err := k.client.doer.Do(req.WithContext(transport.WithCall(ctx, wire))) //nolint:bodyclose // it is in memory
+	condition := k.condition(req)
+	if err := k.refusal(); err != nil {
+		return nil, err
+	}
+	resp, err := k.client.doer.Do(req) //nolint:bodyclose // it is in memory
 	if err != nil {
 		return nil, k.unanswered(wire, err)
 	}
-	body, err := transport.BodyBytes(resp)
-	if err != nil {
+	a.Response = resp
+	if a.body, err = transport.BodyBytes(resp); err != nil {
 		return nil, k.unanswered(wire, err)
 	}
-	a := &answer{call: k, wire: wire, Response: resp, body: body}
+	err = condition.settle(a)
 	k.capture(a)
-	if resp.StatusCode/100 != 2 {
+	switch {
+	case err != nil:
+		return nil, a.undecodable(err)
+	case a.StatusCode/100 != 2 && !a.own304:
 		return nil, a.refused()
 	}
 	return a, nil
@@ -216,7 +247,7 @@ func (k *call) capture(a *answer) {
 	*into = Response{}
 	if a != nil {
 		// A copy: the body itself is shared by what is decoded from it.
-		*into = Response{StatusCode: a.StatusCode, Header: a.Header.Clone(), Body: bytes.Clone(a.body)}
+		*into = Response{StatusCode: a.StatusCode, Header: a.Header.Clone(), Body: bytes.Clone(a.body), NotModified: a.notModified}
 	}
 }
 

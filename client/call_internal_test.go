@@ -1,6 +1,7 @@
 package client
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"testing"
@@ -25,12 +26,14 @@ func TestACallOfABatchIsPatientAndHasNoDeadlineOfItsOwn(t *testing.T) {
 			if left := time.Until(deadline).Round(time.Second); has != (test.overall > 0) || has && left != test.overall {
 				t.Errorf("deadline in %v, want %v", left, test.overall)
 			}
-			if patient := transport.CallFrom(req.Context()).Limits.Patient; patient != test.patient {
-				t.Errorf("patient %v, want %v", patient, test.patient)
-			}
 			return &http.Response{StatusCode: http.StatusNoContent, Header: http.Header{}, Body: http.NoBody, Request: req}, nil
 		})
-		c, err := New("k", WithHTTPClient(&http.Client{Transport: wire}), WithTimeouts(Timeouts{Attempt: 2 * time.Hour, Overall: 120 * time.Second}))
+		patient := Hooks{OperationEnd: func(_ context.Context, op *Operation) {
+			if op.Patient != test.patient {
+				t.Errorf("patient %v, want %v", op.Patient, test.patient)
+			}
+		}}
+		c, err := New("k", WithHooks(patient), WithHTTPClient(&http.Client{Transport: wire}), WithTimeouts(Timeouts{Attempt: 2 * time.Hour, Overall: 120 * time.Second}))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -59,6 +59,9 @@ type callSettings struct {
 	attempts  *int
 	requestID *string
 	raw       *Response
+	origin    *Origin
+
+	skipCache, cacheOnly bool
 
 	patient bool
 
@@ -74,12 +77,10 @@ func inBatch() CallOption {
 	return func(s *callSettings) { s.batch = true }
 }
 
-func callSettingsOf(opts []CallOption) callSettings {
-	var s callSettings
+func (s *callSettings) apply(opts []CallOption) {
 	for _, opt := range opts {
 		if opt != nil {
-			opt(&s)
+			opt(s)
 		}
 	}
-	return s
 }

@@ -2,8 +2,8 @@ package client
 
 import (
 	"net/url"
-	"time"
 
+	"github.com/asleep-sdk/asleep/cache"
 	"github.com/asleep-sdk/asleep/internal/transport"
 )
 
@@ -17,10 +17,15 @@ type Client struct {
 	breakers *transport.Breakers
 	server   string // base URL with a trailing slash, for the request builders
 	base     *url.URL
-	zone     string // default timezone, empty: none is sent
-	overall  time.Duration
+	zone     string         // default timezone, empty: none is sent
+	overall  overallTimeout // by default
 	redactor redactor
 	zones    *zones
+	memory   *memory // nil holds nothing
+
+	cache  *cache.Cache // nil keeps nothing
+	tenant cache.Tenant
+	watch  *cacheWatch
 }
 
 // New makes a client for an API key. It sends nothing. Without options it calls
@@ -38,7 +43,7 @@ func New(apiKey string, opts ...Option) (*Client, error) {
 // Close closes the idle connections. The client stays usable; calls under way
 // are not disturbed. Connections of a RoundTripper given with [WithHTTPClient]
 // that is not a *http.Transport are closed too, if it has a method
-// CloseIdleConnections.
+// CloseIdleConnections. A cache given with [WithCache] is the caller's to close.
 func (c *Client) Close() error {
 	c.doer.CloseIdleConnections()
 	return nil

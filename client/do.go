@@ -32,6 +32,12 @@ type Request struct {
 	// Body is sent as JSON: []byte, string and json.RawMessage as they are,
 	// other values encoded by encoding/json; nil means none.
 	Body any
+	// Held is what the same request was answered before, if the caller has kept
+	// it. A GET then asks whether it still holds, by its ETag or
+	// Last-Modified; if the service says 304, Do returns a copy of it with
+	// NotModified set. A Response of any other request, user, timezone or client
+	// is refused, and one without ETag and Last-Modified changes nothing.
+	Held *Response
 }
 
 // Response is an answer of the service, complete and in memory.
@@ -39,6 +45,11 @@ type Response struct {
 	StatusCode int
 	Header     http.Header
 	Body       []byte
+	// NotModified: the service said 304, and this is what was held of the same
+	// request, with the header fields that came anew.
+	NotModified bool
+
+	id identity // of the request; zero if not made by Do
 }
 
 // Result decodes the member result of the service's envelope into v, as
@@ -57,19 +68,21 @@ func (r *Response) Result(v any) error {
 // Do makes a call that this package has no method for, through the same
 // pipeline: key, timezone, retries (GET, HEAD, OPTIONS, PUT and DELETE; any other
 // method only when nothing can have been processed), timeouts, bounded body and
-// errors. Any status but 2xx is an [*Error]. The caller owns the Response.
+// errors. Any status but 2xx is an [*Error], but for a 304 where Request.Header asked
+// for one (If-None-Match, If-Modified-Since). The caller owns the Response.
 func (c *Client) Do(ctx context.Context, r Request, opts ...CallOption) (*Response, error) {
 	k := c.newCall(opDo, opts)
 	k.checkRequest(r)
+	k.held = r.Held
 	body, err := encodeBody(r.Body)
 	if err != nil {
 		k.problem("body", "%v: give bytes of JSON, or a value that encoding/json accepts", err)
 	}
-	a, err := k.send(ctx, func() (*http.Request, error) { return k.request(ctx, r, body) })
+	a, err := k.send(ctx, func(ctx context.Context) (*http.Request, error) { return k.request(ctx, r, body) })
 	if err != nil {
 		return nil, err
 	}
-	return &Response{StatusCode: a.StatusCode, Header: a.Header, Body: a.body}, nil
+	return &Response{StatusCode: a.StatusCode, Header: a.Header, Body: a.body, NotModified: a.notModified, id: a.id}, nil
 }
 
 // Ping asks once, within 2 seconds unless an option says otherwise, whether the
@@ -77,7 +90,7 @@ func (c *Client) Do(ctx context.Context, r Request, opts ...CallOption) (*Respon
 // does not tell whether the key is good.
 func (c *Client) Ping(ctx context.Context, opts ...CallOption) error {
 	k := c.newCall(opPing, append([]CallOption{Timeout(pingTimeout), Attempts(1)}, opts...))
-	_, err := k.send(ctx, func() (*http.Request, error) { return api.NewGetUserRequest(c.server, "ping") })
+	_, err := k.send(ctx, func(context.Context) (*http.Request, error) { return api.NewGetUserRequest(c.server, "ping") })
 	if e, ok := errors.AsType[*Error](err); ok && e.StatusCode != 0 {
 		return nil
 	}
@@ -88,11 +101,14 @@ const pingTimeout = 2 * time.Second
 
 // checkRequest notes what would leave the base URL or the rules of HTTP.
 func (k *call) checkRequest(r Request) {
-	if r.Method == "" || strings.Trim(r.Method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
+	if !capitals(r.Method) {
 		k.problem("method", "%q: give one such as GET, in capitals", clip(r.Method, 40))
 	}
 	if r.UserID != "" {
 		k.checkUser(r.UserID)
+	}
+	if r.Held != nil && r.Method != http.MethodGet {
+		k.problem("Held", "has no place in a %s: leave it out, only a GET can ask whether an answer still holds", clip(r.Method, 40))
 	}
 	if problem := pathProblem(r.Path); problem != "" {
 		k.problem("path", "%s", problem)
@@ -101,7 +117,19 @@ func (k *call) checkRequest(r Request) {
 		if strings.EqualFold(name, "host") {
 			k.problem("header", "Host cannot be set: the key is for the configured host")
 		}
+		if r.Held != nil && (strings.EqualFold(name, "If-None-Match") || strings.EqualFold(name, "If-Modified-Since")) {
+			k.problem("header", "%s stands beside Held, which sets it: leave one of them out", name)
+		}
 	}
+}
+
+func capitals(s string) bool {
+	for i := range len(s) {
+		if s[i] < 'A' || s[i] > 'Z' {
+			return false
+		}
+	}
+	return s != ""
 }
 
 // pathProblem says what is wrong with an escaped path. The path is not repeated: it
@@ -115,6 +143,9 @@ func pathProblem(path string) string {
 	case strings.ContainsAny(path, "?#"):
 		return "has a query or fragment: put parameters into Query and escape ? and # in ids (url.PathEscape)"
 	}
+	if plainPath(path) {
+		return ""
+	}
 	u, err := url.ParseRequestURI(path)
 	if err != nil || strings.ContainsAny(path, " \"<>\\^`{|}") {
 		return "is not a valid path: escape ids in it (url.PathEscape)"
@@ -127,17 +158,44 @@ func pathProblem(path string) string {
 	return ""
 }
 
-// request builds a checked request.
-func (k *call) request(ctx context.Context, r Request, body []byte) (*http.Request, error) {
+// plainPath reports whether a path holds nothing but letters, digits, slashes, hyphens
+// and underscores. Nearly all do, and mean what they say: there is nothing to parse.
+func plainPath(path string) bool {
+	for i := range len(path) {
+		switch c := path[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '/', c == '-', c == '_':
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// blank builds a checked request, headers aside.
+func (k *call) blank(ctx context.Context, r Request, body []byte) (*http.Request, error) {
+	query := r.Query.Encode()
+	if base := k.client.base; body == nil && base.RawPath == "" && plainPath(r.Path) {
+		u := *base
+		u.Path, u.RawQuery = strings.TrimSuffix(base.Path, "/")+r.Path, query
+		req := &http.Request{
+			Method: r.Method, URL: &u, Host: u.Host, Header: http.Header{}, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		}
+		return req.WithContext(ctx), nil
+	}
 	target := strings.TrimSuffix(k.client.server, "/") + r.Path
-	if query := r.Query.Encode(); query != "" {
+	if query != "" {
 		target += "?" + query
 	}
 	var reader io.Reader
 	if body != nil {
 		reader = bytes.NewReader(body)
 	}
-	req, err := http.NewRequestWithContext(ctx, r.Method, target, reader)
+	return http.NewRequestWithContext(ctx, r.Method, target, reader)
+}
+
+// request builds a checked request.
+func (k *call) request(ctx context.Context, r Request, body []byte) (*http.Request, error) {
+	req, err := k.blank(ctx, r, body)
 	if err != nil {
 		return nil, err
 	}

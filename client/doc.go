@@ -27,6 +27,19 @@
 // ([Client.FetchSessions]): patient, resumable, in constant memory. What has no
 // method goes through [Client.Do].
 //
+// With a cache ([WithCache]) a report, a list page or averages are asked for once:
+//
+//	near, err := memory.New(memory.Options{})
+//	kept, err := cache.New(near)
+//	c, err := client.New(key, client.WithCache(kept))
+//
+// What is kept, and how long, is said there; [SkipCache] and [CacheOnly] change one
+// call. Calls that want the same thing in the same manner share one load, on a
+// goroutine of its own: hooks and middleware of a request run on that, with the
+// values of the context of the call that began it. A batch asks for lists anew and
+// takes complete reports from the cache ([Batch].Cached). Deletions clear the cache;
+// [Client.InvalidateUser] is for the receiver of webhooks.
+//
 // A Client is safe for concurrent use. Values returned belong to the caller and
 // are shared with nobody; the string Raw in them is a part of the answer's body
 // and keeps that in memory.
@@ -36,21 +49,33 @@
 //	attempts          4, the first included                      WithRetry, Attempts
 //	waits             50 ms doubling to 10 s, full jitter        WithRetry
 //	Retry-After       waited out up to 60 s                      WithRetry
-//	rate limits       waited out within the deadline, not counted as attempts
+//	rate limits       waited out within the deadline, not counted as attempts; all others
+//	                  are quiet too; if for less than 2 s, one may look in earlier  WithThrottle
 //	retry budget      100 tokens, +0.1 a success, +1 a second     WithBudget
 //	throttle          10 per second, bursts of 10, adaptive      WithThrottle
 //	bulkhead          16 in flight, 2 of them kept from batches  WithBulkhead
+//	limiter           none shared with other processes           WithLimiter
+//	hedging           off                                        WithHedging
+//	revalidation      off: no ETag is sent back                  WithRevalidation, Request.Held
 //	breaker           5 failures in a row, open for 60 s         WithBreaker, Patient
 //	attempt timeout   10 s, 5 s to delete                        WithTimeouts, AttemptTimeout
 //	overall timeout   120 s, or the context's end if earlier     WithTimeouts, Timeout
 //	body              8 MiB after decompression                  WithMaxBody
 //	connections       HTTP/2, 20 idle a host, no limit           WithPool, WithHTTPClient
 //	proxy             HTTPS_PROXY and NO_PROXY                   WithHTTPClient
+//	cache             none                                       WithCache, SkipCache, CacheOnly
 //	timezone          none sent: the service uses UTC            WithTimezone, InTimezone
 //	page size         100                                        Query
 //
 // The zero value of an option's struct turns the thing off. [NewFromEnv] reads
 // the key and a few of these from the environment.
+//
+// # What processes share
+//
+// A [Limiter] paces the attempts of several processes, an [OpenHint] ([Breaker].Hint)
+// tells them of an outage that one has seen. Both are advice from outside: while the
+// limiter fails or is slow, the throttle paces in its place, and a hint opens the
+// breaker for no longer than it would open by itself.
 //
 // # Retries
 //
@@ -78,7 +103,8 @@
 //	quota, plan      ErrQuotaExceeded, ErrPlanExpired: also 403, never repeated
 //	key refused      ErrUnauthorized, ErrForbidden
 //	user id refused  ErrUserIDInvalid: a 401 as well, which says nothing about the key
-//	not there        ErrNotFound: not yet, or no longer
+//	not there        ErrNotFound: not yet, or no longer; LayerCache if that was known for seconds
+//	not kept         ErrNotCached, with CacheOnly alone. A cache in trouble fails no call
 //	wrong request    ErrInvalid, with LayerRequest if nothing was sent
 //	upstream lies    ErrDecode: 200 without a result, with null, HTML or half a body; a list that
 //	                 repeats itself for ever. ErrBodyTooLarge. ErrRedirected: redirects are not

@@ -134,7 +134,7 @@ func (e *Error) Error() string {
 	b.WriteString("asleep: ")
 	b.WriteString(e.Op)
 	b.WriteString(": ")
-	if e.Layer == LayerService || e.Layer == LayerDecode {
+	if e.Layer == LayerService || e.Layer == LayerDecode || e.Layer == LayerCache && e.StatusCode != 0 {
 		fmt.Fprintf(&b, "%d ", e.StatusCode)
 	}
 	b.WriteString(e.reason())
@@ -165,6 +165,9 @@ func (e *Error) reason() string {
 		return e.Detail
 	}
 	text := strings.ReplaceAll(e.Err.Error(), "\n", "; ")
+	if e.Layer == LayerCache && e.Detail != "" {
+		text = e.Detail + " (kept from an earlier call)"
+	}
 	if e.Layer == LayerDecode && e.Detail != "" {
 		text += fmt.Sprintf(" (detail %q)", e.Detail)
 	}

@@ -70,7 +70,7 @@ func (a *answer) refused() error {
 	k, redactor := a.call, a.call.client.redactor
 	looked := a.body[:min(len(a.body), maxLookedAt)]
 	detail := detailOf(looked)
-	e := k.failure(a.wire, LayerService, sentinelOf(a.wire.Outcome.Class, a.StatusCode, detail))
+	e := k.failure(&a.wire, LayerService, sentinelOf(a.wire.Outcome.Class, a.StatusCode, detail))
 	e.StatusCode = a.StatusCode
 	e.Detail = excerpt(redactor.text(detail, k.userID), maxDetail)
 	if e.Detail == "" {
@@ -86,10 +86,10 @@ func (a *answer) refused() error {
 // of the wrong shape will not. A create that was answered so has been done.
 func (a *answer) undecodable(err error) error {
 	k := a.call
-	e := k.failure(a.wire, LayerDecode, k.client.redactor.err(err, k.userID))
+	e := k.failure(&a.wire, LayerDecode, k.client.redactor.err(err, k.userID))
 	e.StatusCode = a.StatusCode
 	e.kinds = append(e.kinds, ErrDecode)
-	e.retryable = errors.Is(err, errNoJSON) && k.operation != opCreateUser
+	e.retryable = (errors.Is(err, errNoJSON) || errors.Is(err, errOtherETag)) && k.operation != opCreateUser
 	if k.operation == opCreateUser {
 		e.kinds = append(e.kinds, ErrMaybeCreated)
 	}

@@ -174,19 +174,23 @@ func (p *pager) known(s asleep.SessionSummary) bool {
 
 // page makes one request of a checked query. Zero fields are not sent.
 func (k *call) page(ctx context.Context, q PageQuery) (*SessionPage, error) {
-	ctx, cancel := k.bounded(ctx)
-	defer cancel()
-	a, err := k.exchange(ctx, func() (*http.Request, error) {
-		return api.NewListSessionsRequest(k.client.server, &api.ListSessionsParams{
-			DateGte: given(q.From), DateLte: given(q.To), OrderBy: given(q.Order),
-			Offset: given(q.Offset), Limit: given(q.PageSize),
-			XUserID: k.userID, Timezone: k.zone,
+	return kept(ctx, k, pageKind, q.id(), func(ctx context.Context, k *call) (page *SessionPage, raw string, err error) {
+		a, err := k.exchange(ctx, func(context.Context) (*http.Request, error) {
+			return api.NewListSessionsRequest(k.client.server, &api.ListSessionsParams{
+				DateGte: given(q.From), DateLte: given(q.To), OrderBy: given(q.Order),
+				Offset: given(q.Offset), Limit: given(q.PageSize),
+				XUserID: k.userID, Timezone: k.zone,
+			})
 		})
+		if err != nil {
+			return nil, "", err
+		}
+		page, err = decodeResult(a, func(result string) (*SessionPage, error) {
+			raw = result
+			return parsePage(result)
+		})
+		return page, raw, err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return decodeResult(a, parsePage)
 }
 
 // given returns nil for the zero value.

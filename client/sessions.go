@@ -15,13 +15,27 @@ func (c *Client) Session(ctx context.Context, userID, sessionID string, opts ...
 	k := c.newCall(opGetSession, opts)
 	k.checkUser(userID)
 	k.checkSession(sessionID)
-	a, err := k.send(ctx, func() (*http.Request, error) {
-		return api.NewGetSessionRequest(c.server, sessionID, &api.GetSessionParams{XUserID: userID, Timezone: k.zone})
-	})
-	if err != nil {
+	if err := k.refusal(); err != nil {
 		return nil, err
 	}
-	return decodeResult(a, parseReport)
+	return k.report(ctx, sessionID)
+}
+
+// report answers a checked call.
+func (k *call) report(ctx context.Context, sessionID string) (*asleep.Report, error) {
+	return kept(ctx, k, reportKind, sessionID, func(ctx context.Context, k *call) (*asleep.Report, string, error) {
+		a, err := k.exchange(ctx, func(context.Context) (*http.Request, error) {
+			return api.NewGetSessionRequest(k.client.server, sessionID, &api.GetSessionParams{XUserID: k.userID, Timezone: k.zone})
+		})
+		if err != nil {
+			return nil, "", err
+		}
+		r, err := decodeResult(a, parseReport)
+		if err != nil {
+			return nil, "", err
+		}
+		return r, r.Raw, nil
+	})
 }
 
 // DeleteSession deletes a session. An empty session id is refused: on the wire
@@ -31,7 +45,9 @@ func (c *Client) DeleteSession(ctx context.Context, userID, sessionID string, op
 	k := c.newCall(opDeleteSession, opts)
 	k.checkUser(userID)
 	k.checkSession(sessionID)
-	_, err := k.send(ctx, func() (*http.Request, error) {
+	forget := k.forgetting(ctx)
+	defer forget()
+	_, err := k.send(ctx, func(context.Context) (*http.Request, error) {
 		return api.NewDeleteSessionRequest(c.server, sessionID, &api.DeleteSessionParams{XUserID: userID})
 	})
 	return err
@@ -42,7 +58,9 @@ func (c *Client) DeleteSession(ctx context.Context, userID, sessionID string, op
 func (c *Client) DeleteAllSessions(ctx context.Context, userID string, opts ...CallOption) error {
 	k := c.newCall(opDeleteAllSessions, opts)
 	k.checkUser(userID)
-	_, err := k.send(ctx, func() (*http.Request, error) {
+	forget := k.forgetting(ctx)
+	defer forget()
+	_, err := k.send(ctx, func(context.Context) (*http.Request, error) {
 		return api.NewDeleteAllSessionsRequest(c.server, &api.DeleteAllSessionsParams{XUserID: userID})
 	})
 	return err

@@ -2,6 +2,7 @@ package client
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/asleep-sdk/asleep/cache"
 	"github.com/asleep-sdk/asleep/internal/transport"
 )
 
@@ -24,15 +26,22 @@ type settings struct {
 	timeouts  Timeouts
 	pool      Pool
 	throttle  Throttle
-	bulkhead  Bulkhead
-	userAgent string
-	timezone  string
-	maxBody   int64
+	limiter   Limiter
+	hedging   Hedging
+
+	revalidation Revalidation
+	bulkhead     Bulkhead
+	userAgent    string
+	timezone     string
+	maxBody      int64
 
 	budget     Budget
 	breaker    Breaker
 	middleware Middlewares
 	hooks      []transport.Hooks
+
+	cache      *cache.Cache
+	cacheHooks []func(context.Context, CacheAnswer)
 
 	httpClient *http.Client
 	// What was given explicitly, where that matters.
@@ -96,6 +105,8 @@ func (s *settings) client() (*Client, error) {
 			Breakers:       policies.breakers,
 			Bulkhead:       policies.bulkhead,
 			Throttle:       policies.throttle,
+			Shared:         policies.shared,
+			Hedge:          policies.hedge,
 			AttemptTimeout: attempt,
 			Timeouts:       s.attemptTimeouts(),
 			MaxBody:        s.maxBody,
@@ -107,9 +118,14 @@ func (s *settings) client() (*Client, error) {
 		server:   strings.TrimSuffix(base.String(), "/") + "/",
 		base:     base,
 		zone:     s.timezone,
-		overall:  s.effectiveTimeouts().Overall,
+		overall:  overallTimeout{after: s.effectiveTimeouts().Overall},
 		redactor: redactor{key: s.apiKey},
 		zones:    zones,
+		memory:   newMemory(s.revalidation.MaxBytes),
+
+		cache:  s.cache,
+		tenant: cache.TenantOf(s.apiKey(), base.String()),
+		watch:  &cacheWatch{hooks: s.cacheHooks},
 	}, nil
 }
 
@@ -199,6 +215,7 @@ func (s *settings) checkFigures() {
 		duration("WithPool", "TLSTimeout", s.pool.TLSTimeout),
 		duration("WithPool", "IdleTimeout", s.pool.IdleTimeout),
 		{"WithMaxBody", "bytes", s.maxBody, s.maxBody < 0},
+		{"WithRevalidation", "MaxBytes", s.revalidation.MaxBytes, s.revalidation.MaxBytes < 0},
 	} {
 		if f.negative {
 			s.problem(f.option, "%s is %v: give 0 or more", f.name, f.value)

@@ -84,15 +84,22 @@ func (c *Client) AverageStats(ctx context.Context, userID string, from, to aslee
 
 // averages makes one request of a checked period.
 func (k *call) averages(ctx context.Context, from, to asleep.Date) (*asleep.AverageStats, error) {
-	a, err := k.exchange(ctx, func() (*http.Request, error) {
-		return api.NewGetAverageStatsRequest(k.client.server, k.userID, &api.GetAverageStatsParams{
-			StartDate: from, EndDate: to, Timezone: k.zone,
+	id := from.String() + "|" + to.String()
+	return kept(ctx, k, averagesKind, id, func(ctx context.Context, k *call) (*asleep.AverageStats, string, error) {
+		a, err := k.exchange(ctx, func(context.Context) (*http.Request, error) {
+			return api.NewGetAverageStatsRequest(k.client.server, k.userID, &api.GetAverageStatsParams{
+				StartDate: from, EndDate: to, Timezone: k.zone,
+			})
 		})
+		if err != nil {
+			return nil, "", err
+		}
+		stats, err := decodeResult(a, parseAverages)
+		if err != nil {
+			return nil, "", err
+		}
+		return stats, stats.Raw, nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	return decodeResult(a, parseAverages)
 }
 
 // maxWindows bounds the requests of one call: 50 windows are more than 13 years.

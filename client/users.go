@@ -20,7 +20,7 @@ import (
 func (c *Client) CreateUser(ctx context.Context, metadata *asleep.UserMetadata, opts ...CallOption) (userID string, err error) {
 	k := c.newCall(opCreateUser, opts)
 	k.checkMetadata(metadata)
-	a, err := k.send(ctx, func() (*http.Request, error) {
+	a, err := k.send(ctx, func(context.Context) (*http.Request, error) {
 		return api.NewCreateUserRequest(c.server, asleep.CreateUserRequest{Metadata: metadata})
 	})
 	if err != nil {
@@ -38,7 +38,7 @@ func (c *Client) CreateUser(ctx context.Context, metadata *asleep.UserMetadata, 
 func (c *Client) User(ctx context.Context, userID string, opts ...CallOption) (*asleep.User, error) {
 	k := c.newCall(opGetUser, opts)
 	k.checkUser(userID)
-	a, err := k.send(ctx, func() (*http.Request, error) { return api.NewGetUserRequest(c.server, userID) })
+	a, err := k.send(ctx, func(context.Context) (*http.Request, error) { return api.NewGetUserRequest(c.server, userID) })
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,9 @@ func (c *Client) User(ctx context.Context, userID string, opts ...CallOption) (*
 func (c *Client) DeleteUser(ctx context.Context, userID string, opts ...CallOption) error {
 	k := c.newCall(opDeleteUser, opts)
 	k.checkUser(userID)
-	_, err := k.send(ctx, func() (*http.Request, error) { return api.NewDeleteUserRequest(c.server, userID) })
+	forget := k.forgetting(ctx)
+	defer forget()
+	_, err := k.send(ctx, func(context.Context) (*http.Request, error) { return api.NewDeleteUserRequest(c.server, userID) })
 	return err
 }
 

@@ -62,8 +62,7 @@ func (u *Upstream) read(r *config.Reader) {
 	settings := config.ReadUpstream(r, client.DefaultBaseURL)
 	u.APIKey, u.BaseURL = settings.APIKey, settings.BaseURL
 	u.MaxConnections, u.RequestTimeout = settings.MaxConnections, settings.RequestTimeout
-	u.BreakerFailures = r.Int(client.DefaultBreaker().Failures, 1, math.MaxInt32, "CIRCUIT_BREAKER_FAILURE_THRESHOLD")
-	u.BreakerReset = r.Duration(client.DefaultBreaker().OpenFor, "CIRCUIT_BREAKER_RESET_TIMEOUT")
+	u.BreakerFailures, u.BreakerReset = settings.BreakerFailures, settings.BreakerReset
 }
 
 func (w *Webhooks) read(r *config.Reader) {

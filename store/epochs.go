@@ -30,6 +30,7 @@ func (e Epochs) AppendBinary(b []byte) ([]byte, error) {
 	if e.IsZero() {
 		return b, nil
 	}
+	b = slices.Grow(b, len(e.Sleep)+len(e.Breath)+len(e.Snoring)+3*binary.MaxVarintLen32)
 	b = appendSeries(b, e.Sleep)
 	b = appendSeries(b, e.Breath)
 	return appendSeries(b, e.Snoring), nil

@@ -1,5 +1,6 @@
 // Package bench measures the client against the ways in which one would
-// otherwise call the service, on this machine, in one run.
+// otherwise call the service, and the store, the inbox and the receiver against
+// what one would otherwise write, on this machine, in one run.
 //
 // # The model
 //
@@ -14,6 +15,16 @@
 // nanoseconds instead (Overhead) is run in turn, in slices of milliseconds, and
 // quoted as the median of the ratios within each round, so that a machine that
 // slows down slows down all.
+//
+// # Durable rows
+//
+// What is durable costs syncs of a disk, and disks differ. So rows about the
+// store quote, from the same round, a commit for each row (what a handler does
+// that uses SQLite directly), a bare insert loop with the same tables and pragmas,
+// and raw write + fsync. Slow disks are made by a layer below SQLite that waits
+// within every sync; the raw syncs wait as long. A receiver runs in a process of
+// its own and the load generator in this one, over kept connections with requests
+// that were signed before.
 //
 // # Peers
 //

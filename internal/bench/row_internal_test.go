@@ -184,7 +184,7 @@ func TestASceneReportsWhoCannotPlay(t *testing.T) {
 func TestRowsHaveDifferentIDsAndGoals(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
-	for _, r := range Rows() {
+	for _, r := range append(Rows(), StoreRows()...) {
 		if seen[r.ID] || r.What == "" || r.Goal == "" || len(r.Goals) == 0 || r.Run == nil {
 			t.Errorf("row %q is incomplete or there twice", r.ID)
 		}

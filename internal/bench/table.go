@@ -7,7 +7,24 @@ import (
 	"unicode/utf8"
 )
 
-// Rows are all rows of the table, in its order.
+// Table is a table of rows, with its title.
+type Table struct {
+	Title string
+	Rows  []Row
+}
+
+// Tables are all tables, in their order.
+func Tables() []Table {
+	return []Table{{"Calls", Rows()}, {"Store and inbox", StoreRows()}}
+}
+
+// StoreRows are all rows about the receiver, the inbox and the store, on SQLite.
+func StoreRows() []Row {
+	rows := append(receiverRows(), inboxRows()...)
+	return append(rows, nightRows()...)
+}
+
+// Rows are all rows about calls.
 func Rows() []Row {
 	rows := overheadRows()
 	rows = append(rows, outageRows()...)
@@ -15,6 +32,7 @@ func Rows() []Row {
 	rows = append(rows, limitRows()...)
 	rows = append(rows, hygieneRows()...)
 	rows = append(rows, batchRows()...)
+	rows = append(rows, cacheRows()...)
 	return append(rows, decodeRow())
 }
 

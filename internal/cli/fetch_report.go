@@ -165,6 +165,9 @@ func summaryText(end *ending) string {
 		parts = append(parts, thousands(p.Deleted)+" deleted meanwhile")
 	}
 	parts = append(parts, count(p.Calls, "call"), count(p.Attempts, "request"))
+	if p.Cached > 0 {
+		parts = append(parts, thousands(p.Cached)+" from the cache")
+	}
 	if p.RateLimited > 0 {
 		parts = append(parts, thousands(p.RateLimited)+" rate limited")
 	}
@@ -190,7 +193,7 @@ func left(end *ending) int64 {
 func attributes(p client.BatchProgress) []any {
 	list := []any{
 		"users_total", p.Total, "users_done", p.Done, "users_failed", p.Failed, "users_resumed", p.Resumed,
-		"duplicates", p.Duplicates, "sessions", p.Sessions, "deleted", p.Deleted,
+		"duplicates", p.Duplicates, "sessions", p.Sessions, "deleted", p.Deleted, "cached", p.Cached,
 		"calls", p.Calls, "requests", p.Attempts, "retries", p.Retries, "rate_limited", p.RateLimited,
 		"requests_per_second", p.Rate, "elapsed_seconds", p.Elapsed.Seconds(),
 	}

@@ -34,11 +34,15 @@ var rooms = []room{
 	{dir: "internal/sign"},
 	{dir: "internal/api", house: []string{"."}, links: []string{"github.com/oapi-codegen/runtime"}},
 	{dir: "internal/pipenet"},
+	{dir: "internal/canary"},
+	{dir: "internal/canary/scan", house: []string{"internal/canary"}},
 	{dir: "internal/transport", links: []string{"github.com/hashicorp/go-retryablehttp", "github.com/sony/gobreaker/v2", "golang.org/x/time/rate"}},
+	{dir: "internal/dbtest"},
 	{dir: "internal/filelock", links: []string{"github.com/gofrs/flock"}},
 	{dir: "internal/guard"},
 	{dir: "hypnogram", house: []string{"."}},
 	{dir: "cache", house: []string{"."}},
+	{dir: "cache/cachetest", house: []string{".", "cache"}},
 	{dir: "cache/memory", house: []string{".", "cache"}, links: []string{"github.com/maypok86/otter/v2"}},
 	{dir: "cache/rediscache", house: []string{".", "cache"}, links: []string{"github.com/redis/go-redis/v9"}},
 	{dir: "store", house: []string{"."}},
@@ -47,7 +51,7 @@ var rooms = []room{
 	{dir: "store/sqlite/...", house: []string{".", "store/..."}, links: []string{"modernc.org/sqlite"}},
 	{dir: "store/postgres/...", house: []string{".", "store/..."}, links: []string{"github.com/jackc/pgx/v5"}},
 	{dir: "store/mongo/...", house: []string{".", "store/..."}, links: []string{"go.mongodb.org/mongo-driver/v2"}},
-	{dir: "store/internal/...", house: []string{".", "store"}},
+	{dir: "store/internal/...", house: []string{".", "store"}, links: []string{"github.com/klauspost/compress"}},
 	{dir: "client", house: []string{".", "cache", "internal/api", "internal/transport"}},
 	{dir: "fleet", house: []string{"."}, links: []string{"github.com/redis/go-redis/v9"}},
 	{dir: "asleeptest", house: []string{".", "internal/api", "internal/pipenet"}},
@@ -92,17 +96,17 @@ var drivers = []string{
 
 var weights = []weight{
 	{
-		light: []string{".", "cache", "client", "hypnogram", "store", "store/memory", "store/storetest", "webhook", "asleeptest", "internal/api", "internal/transport"},
+		light: []string{".", "cache", "cache/cachetest", "client", "hypnogram", "store", "store/memory", "store/storetest", "webhook", "asleeptest", "internal/api", "internal/transport"},
 		heavy: drivers,
 		why:   "an app pays only for the backends it imports",
 	},
 	{
 		light: []string{
-			".", "cache/...", "client", "fleet", "hypnogram", "internal/api", "internal/transport", "observe/...",
+			".", "cache", "cache/memory", "cache/rediscache", "client", "fleet", "hypnogram", "internal/api", "internal/transport", "observe/...",
 			"server", "store", "store/memory", "store/internal/...", "store/sqlite/...", "store/postgres/...", "store/mongo/...", "webhook",
 		},
 		heavy: []string{"testing", "net/http/httptest"},
-		why:   "test support stays in asleeptest and store/storetest",
+		why:   "test support stays in asleeptest, cache/cachetest and store/storetest",
 	},
 }
 

@@ -2,7 +2,6 @@ package transport
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -10,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptrace"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -21,6 +21,7 @@ type attempt struct {
 	plain   bool // base is net/http's own transport
 	key     Key
 	origin  origin
+	home    url.URL // what the origin is of
 	agent   string
 	timeout [kinds]time.Duration // <= 0: none
 	maxBody int64
@@ -31,6 +32,9 @@ func newAttempt(cfg Config) *attempt {
 	a := &attempt{
 		base: cfg.Base, plain: plain, key: cfg.APIKey, origin: originOf(cfg.BaseURL), agent: cfg.UserAgent,
 		maxBody: cfg.MaxBody,
+	}
+	if cfg.BaseURL != nil {
+		a.home = *cfg.BaseURL
 	}
 	byDefault := cfg.AttemptTimeout
 	if byDefault == 0 {
@@ -43,6 +47,14 @@ func newAttempt(cfg Config) *attempt {
 	return a
 }
 
+// serves reports whether u lies on the origin, as it nearly always does to the letter.
+func (a *attempt) serves(u *url.URL) bool {
+	if u != nil && u.Host != "" && u.Host == a.home.Host && u.Scheme == a.home.Scheme {
+		return true
+	}
+	return a.origin.serves(u)
+}
+
 // RoundTrip implements [http.RoundTripper].
 func (a *attempt) RoundTrip(req *http.Request) (*http.Response, error) {
 	call := CallFrom(req.Context())
@@ -51,7 +63,7 @@ func (a *attempt) RoundTrip(req *http.Request) (*http.Response, error) {
 		call.begin(req.Method, 1)
 	}
 	f := flight{attempt: a, call: call, req: req}
-	if !a.origin.serves(req.URL) {
+	if !a.serves(req.URL) {
 		closeBody(req)
 		return nil, f.fail(Outcome{Class: ClassRefused}, ErrForeignHost)
 	}
@@ -115,6 +127,7 @@ type flight struct {
 	wire    *wire
 	timeout time.Duration
 	status  int
+	keySlot []string // room for the header's value
 }
 
 // context returns the attempt's context: the call's, bounded by the attempt's
@@ -126,9 +139,17 @@ func (f *flight) context() (context.Context, context.CancelFunc) {
 	if t := f.call.Limits.AttemptTimeout; t > 0 {
 		f.timeout = t
 	}
-	deadline, has := ctx.Deadline()
-	if f.timeout > 0 && (!has || time.Until(deadline) > f.timeout) {
-		ctx, cancel = context.WithTimeout(ctx, f.timeout)
+	end, bounded := ctx.Deadline()
+	own := false // the attempt's timeout comes first
+	if f.timeout > 0 {
+		if at := time.Now().Add(f.timeout); !bounded || at.Before(end) {
+			end, own = at, true
+		}
+	}
+	if outer, ok := beneath(ctx); ok {
+		ctx, cancel = context.WithDeadline(outer, end)
+	} else if own {
+		ctx, cancel = context.WithDeadline(ctx, end)
 	}
 	if s := f.call.state.safety; s == Create || s == Delete || f.call.observed() {
 		f.wire = &wire{restarts: f.plain}
@@ -137,28 +158,46 @@ func (f *flight) context() (context.Context, context.CancelFunc) {
 	return ctx, cancel
 }
 
+// beneath returns what lies below the call's [deadline], if it is the outermost part
+// of the context: there the attempt's timer can take its place, so that a call needs one
+// timer instead of two.
+func beneath(ctx context.Context) (context.Context, bool) {
+	if c, ok := ctx.(*callContext); ok {
+		if d, ok := c.Context.(*deadline); ok {
+			return d.Context, true
+		}
+	}
+	return nil, false
+}
+
 // header returns a copy of the request's headers with the request's id and without a
 // key.
 func (f *flight) header() http.Header {
 	header := make(http.Header, len(f.req.Header)+3)
-	for name, values := range f.req.Header {
+	values := make([]string, 3) // of agent, id and key, in one piece
+	for name, given := range f.req.Header {
 		if !strings.EqualFold(name, "X-Api-Key") { // in whatever spelling
-			header[name] = values
+			header[name] = given
 		}
 	}
 	if f.agent != "" {
-		header["User-Agent"] = []string{f.agent}
+		values[0] = f.agent
+		header["User-Agent"] = values[0:1:1]
 	}
 	if f.call.RequestID == "" {
-		f.call.RequestID = header.Get("X-Request-Id")
+		if given := header["X-Request-Id"]; len(given) > 0 {
+			f.call.RequestID = given[0]
+		}
 	}
 	if f.call.RequestID == "" {
 		f.call.RequestID = RequestIDFrom(f.req.Context())
 	}
 	if f.call.RequestID == "" {
-		f.call.RequestID = rand.Text()
+		f.call.RequestID = newRequestID()
 	}
-	header["X-Request-Id"] = []string{f.call.RequestID}
+	values[1] = f.call.RequestID
+	header["X-Request-Id"] = values[1:2:2]
+	f.keySlot = values[2:3:3]
 	return header
 }
 
@@ -172,7 +211,8 @@ func (f *flight) seal(ctx context.Context, header http.Header) *http.Request {
 		header["X-Request-Id"] = []string{f.call.RequestID}
 	}
 	if !f.key.IsZero() {
-		header["X-Api-Key"] = []string{f.key.value()}
+		f.keySlot[0] = f.key.value()
+		header["X-Api-Key"] = f.keySlot
 	}
 	// net/http silently replays a request that carries one of these, whatever
 	// its method; the upstream knows neither.
@@ -190,7 +230,8 @@ func (f *flight) receive(ctx context.Context, resp *http.Response) (*http.Respon
 	if l := f.call.Limits.MaxBody; l > 0 {
 		limit = l
 	}
-	data, err := f.read(resp, limit)
+	body := new(Body)
+	data, err := f.read(body, resp, limit)
 	cut := false
 	switch tooLarge := errors.Is(err, errOverLimit); {
 	case err == nil:
@@ -203,17 +244,17 @@ func (f *flight) receive(ctx context.Context, resp *http.Response) (*http.Respon
 	}
 	o := Outcome{
 		Class: Classify(f.status, data), Status: f.status, Cut: cut, Sent: true,
-		RetryAfter: retryAfterOf(f.status, resp.Header, time.Now()),
+		RetryAfter: retryAfterOf(f.status, resp.Header),
 	}
 	f.note(o)
-	resp.Body = newBody(data, o)
+	resp.Body = body.fill(data, o)
 	resp.ContentLength = int64(len(data))
 	resp.Request = f.req // not the copy with the key
 	return resp, nil
 }
 
-// read returns the body, at most limit bytes of it, and closes it.
-func (f *flight) read(resp *http.Response, limit int64) ([]byte, error) {
+// read returns the answer's body, at most limit bytes of it, and closes it.
+func (f *flight) read(body *Body, resp *http.Response, limit int64) ([]byte, error) {
 	if resp.Body == nil {
 		return nil, nil
 	}
@@ -225,7 +266,7 @@ func (f *flight) read(resp *http.Response, limit int64) ([]byte, error) {
 	if size > limit && f.status < 400 {
 		return nil, errOverLimit
 	}
-	data, err := readBounded(resp.Body, size, limit)
+	data, err := body.readBounded(resp.Body, size, limit)
 	if err == nil && size >= 0 && int64(len(data)) != size {
 		err = io.ErrUnexpectedEOF
 	}
@@ -256,7 +297,7 @@ func (f *flight) lost(ctx context.Context, err error) error {
 func (f *flight) fail(o Outcome, err error) error {
 	o.Status = f.status
 	f.note(o)
-	return attemptError(f.call, f.req, o, scrub(withoutURL(err), f.key))
+	return attemptError(f.call, f.req, o, scrub(withoutURL(err), f.key, f.call.User))
 }
 
 func (f *flight) note(o Outcome) {

@@ -13,10 +13,11 @@ type Body struct {
 	bytes.Reader
 	data    []byte
 	outcome Outcome
+	next    [1]byte // where a byte would go that comes after the announced length
 }
 
-func newBody(data []byte, outcome Outcome) *Body {
-	b := &Body{data: data, outcome: outcome}
+func (b *Body) fill(data []byte, outcome Outcome) *Body {
+	b.data, b.outcome = data, outcome
 	b.Reset(data)
 	return b
 }
@@ -42,20 +43,25 @@ const maxPrealloc = 256 << 10
 var errOverLimit = errors.New("over the limit")
 
 // readBounded reads r to its end, at most limit bytes. size is the announced
-// length, negative if unknown. On any error the bytes read so far (at most
-// limit) are returned with it.
-func readBounded(r io.Reader, size, limit int64) ([]byte, error) {
+// length, negative if unknown; a body of just that length takes no more memory than
+// that. On any error the bytes read so far (at most limit) are returned with it.
+func (b *Body) readBounded(r io.Reader, size, limit int64) ([]byte, error) {
 	room := int64(4 << 10) // most answers fit
 	if size >= 0 {
-		room = min(size, limit, maxPrealloc) + 1 // one more to see the end without growing
+		room = min(size, limit, maxPrealloc)
 	}
 	buf := make([]byte, 0, room)
 	for {
-		if len(buf) == cap(buf) {
-			buf = append(buf, 0)[:len(buf)]
+		free := buf[len(buf):cap(buf)]
+		if len(free) == 0 {
+			free = b.next[:]
 		}
-		n, err := r.Read(buf[len(buf):cap(buf)])
-		buf = buf[:len(buf)+n]
+		n, err := r.Read(free)
+		if len(buf) == cap(buf) {
+			buf = append(buf, b.next[:n]...)
+		} else {
+			buf = buf[:len(buf)+n]
+		}
 		switch {
 		case int64(len(buf)) > limit:
 			return buf[:limit], errOverLimit

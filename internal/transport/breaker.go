@@ -41,10 +41,13 @@ type Breaker struct {
 	until  time.Time // open: no probe before
 	hinted bool      // open because another process said so
 	told   time.Time // until when we last told the others
+	heard  time.Time // what they said when it was last heeded
+	heeded uint64    // how often that opened the breaker
 	trip   bool      // the next failure opens, whatever was counted
 	calls  int       // in the window when it tripped
 	failed int       // of which failures
 	probe  *probe    // that holds the place
+	heals  bool      // half open, and a probe has succeeded
 
 	waiting waitingLine
 	ramp    breakerRamp
@@ -112,7 +115,7 @@ func (b *Breaker) become(to BreakerState, now time.Time) {
 	change := BreakerChange{Name: b.name, From: b.state, To: to, At: now}
 	b.state = to
 	b.epoch++
-	b.probe = nil
+	b.probe, b.heals = nil, false
 	switch to {
 	case BreakerOpen:
 		if change.From == BreakerClosed {
@@ -192,9 +195,11 @@ type pass struct {
 }
 
 // enter is the pre-check. A patient call waits as long as ctx allows; a wait that
-// must outlast ctx's deadline is refused at once.
+// must outlast ctx's deadline is refused at once. Any other call is refused, but for one
+// that comes while the upstream is on its way back: it waits for the verdict of the
+// probe under way, for briefly at most.
 func (b *Breaker) enter(ctx context.Context, call *Call) (pass, error) {
-	if b == nil || b.calm.Load() && (b.cfg.Hint == nil || b.cfg.Hint.Until().IsZero()) {
+	if b == nil || b.calm.Load() && (b.cfg.Hint == nil || b.others().IsZero()) {
 		return pass{}, nil
 	}
 	b.mu.Lock()
@@ -205,12 +210,15 @@ func (b *Breaker) enter(ctx context.Context, call *Call) (pass, error) {
 		return pass{}, nil
 	}
 	if !call.Limits.Patient {
-		defer b.tell()
-		defer b.mu.Unlock()
-		if goes, p, _ := b.try(time.Now()); goes {
-			return pass{b, p}, nil
+		goes, p, _ := b.try(time.Now())
+		if goes || !b.heals {
+			defer b.tell()
+			defer b.mu.Unlock()
+			if goes {
+				return pass{b, p}, nil
+			}
+			return pass{}, b.refuse(nil)
 		}
-		return pass{}, b.refuse(nil)
 	}
 	w := b.join(ctx, call)
 	b.mu.Unlock()
@@ -255,7 +263,18 @@ func (b *Breaker) admit(p pass) (permit, error) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	now := time.Now()
+	if b.state != BreakerClosed {
+		return b.admitUnsure(p, time.Now())
+	}
+	done, err := b.engine.Allow()
+	if err != nil { // it is closed as well: we never disagree
+		return permit{}, b.refuse(nil)
+	}
+	return permit{b: b, done: done, epoch: b.epoch}, nil
+}
+
+// admitUnsure is admit of a breaker that is not simply closed.
+func (b *Breaker) admitUnsure(p pass, now time.Time) (permit, error) {
 	if p.probe != nil && p.probe == b.probe {
 		p.probe.used, p.probe.ends = true, now.Add(b.cfg.ProbeLease)
 		return permit{b: b, probe: p.probe}, nil
@@ -267,14 +286,33 @@ func (b *Breaker) admit(p pass) (permit, error) {
 		return permit{b: b, probe: own}, nil
 	case !goes && b.mode != ModeMetricsOnly:
 		return permit{}, b.refuse(nil)
-	case b.state != BreakerClosed: // forced closed, or only watched
-		return permit{}, nil
+	}
+	return permit{}, nil // forced closed, or only watched
+}
+
+// closed reports whether it is closed of its own accord.
+func (b *Breaker) closed() bool {
+	if b == nil {
+		return true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.state == BreakerClosed
+}
+
+// admitClosed is admit for an attempt that nobody needs: it goes only while the
+// breaker is closed, and is never a probe.
+func (b *Breaker) admitClosed() (permit, bool) {
+	if b == nil {
+		return permit{}, true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.state != BreakerClosed {
+		return permit{}, false
 	}
 	done, err := b.engine.Allow()
-	if err != nil { // it is closed as well: we never disagree
-		return permit{}, b.refuse(nil)
-	}
-	return permit{b: b, done: done, epoch: b.epoch}, nil
+	return permit{b: b, done: done, epoch: b.epoch}, err == nil
 }
 
 // report tells what came of the attempt: nil, errFailed or errExcluded.

@@ -39,6 +39,7 @@ func (b *Breaker) finish(p *probe, verdict error) {
 	}
 	p.done(verdict)
 	if b.state == BreakerHalfOpen {
+		b.heals = b.heals || verdict == nil
 		b.waiting.rouse() // the place is free
 	}
 }

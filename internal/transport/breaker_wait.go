@@ -6,18 +6,23 @@ import (
 	"time"
 )
 
-// breakerWaiter is a patient call that waits for the breaker.
+// briefly is how long an impatient call waits for the next probe to end when one
+// has succeeded already.
+const briefly = 250 * time.Millisecond
+
+// breakerWaiter is a call that waits for the breaker.
 type breakerWaiter struct {
 	place      uint64 // calls keep it over all their waits
 	wake       chan struct{}
 	deadline   time.Time // zero: none
+	patience   time.Time // of an impatient call, until the breaker closes; zero: as long as it takes
 	prev, next *breakerWaiter
 	queued     bool
 }
 
-// tooLate reports whether the call cannot wait for a probe at until.
+// tooLate reports whether the call cannot, or would not, wait for a probe at until.
 func (w *breakerWaiter) tooLate(until time.Time) bool {
-	return !w.deadline.IsZero() && !until.Before(w.deadline)
+	return !w.patience.IsZero() || !w.deadline.IsZero() && !until.Before(w.deadline)
 }
 
 func (w *breakerWaiter) rouse() {
@@ -98,6 +103,9 @@ func (b *Breaker) join(ctx context.Context, call *Call) *breakerWaiter {
 	}
 	w := &breakerWaiter{place: call.state.place, wake: make(chan struct{}, 1)}
 	w.deadline, _ = ctx.Deadline()
+	if !call.Limits.Patient {
+		w.patience = time.Now().Add(briefly)
+	}
 	b.waiting.insert(w)
 	b.calm.Store(false)
 	return w
@@ -145,22 +153,40 @@ func (b *Breaker) turn(ctx context.Context, w *breakerWaiter) (p pass, wait time
 	defer b.mu.Unlock()
 	now := time.Now()
 	b.heed(now)
+	left := b.patience(w, now)
 	switch {
 	case ended != nil:
 		err = b.refuse(ended)
-	case b.state == BreakerOpen && w.tooLate(b.until):
+	case b.state == BreakerOpen && w.tooLate(b.until), left == 0:
 		err = b.refuse(nil)
 	case w != b.waiting.head:
-		return pass{}, -1, nil
+		return pass{}, left, nil
 	default:
 		if p.probe, wait = b.release(now); wait != 0 {
-			return pass{}, wait, nil
+			return pass{}, soonest(wait, left), nil
 		}
 		p.b = b
 	}
 	b.waiting.remove(w)
 	b.next()
 	return p, 0, err
+}
+
+// soonest is the shorter of two waits; negative ones last until somebody is woken.
+func soonest(a, b time.Duration) time.Duration {
+	if a < 0 || b >= 0 && b < a {
+		return b
+	}
+	return a
+}
+
+// patience is how long w will wait yet, negative if until it is woken: whoever has
+// lived to see the breaker close waits for the ramp as well.
+func (b *Breaker) patience(w *breakerWaiter, now time.Time) time.Duration {
+	if w.patience.IsZero() || b.state == BreakerClosed || b.state == BreakerForcedClosed {
+		return -1
+	}
+	return max(0, w.patience.Sub(now))
 }
 
 // release is try for those who waited: they leave a closed breaker on a ramp.

@@ -127,6 +127,7 @@ type callState struct {
 	limited   int    // rate-limit answers in a row
 	wait      time.Duration
 	waiting   bool    // between two attempts
+	resumed   bool    // the engine takes over after the first attempt
 	ambiguous bool    // an earlier attempt may have been processed
 	reached   Outcome // the attempt layer's own verdict on the current attempt
 	ran       bool    // the attempt layer was reached in the current attempt
@@ -145,15 +146,33 @@ func (c *Call) Format(s fmt.State, _ rune) {
 
 type callKey struct{}
 
+// callContext is a context that carries a call.
+type callContext struct {
+	context.Context
+
+	call *Call
+}
+
+// Value implements [context.Context].
+func (c *callContext) Value(key any) any {
+	if key == (callKey{}) {
+		return c.call
+	}
+	return c.Context.Value(key)
+}
+
 // WithCall returns a context that carries call.
 func WithCall(ctx context.Context, call *Call) context.Context {
-	return context.WithValue(ctx, callKey{}, call)
+	return &callContext{Context: ctx, call: call}
 }
 
 // CallFrom returns the Call of a context, nil if it has none. Policies use it
 // for the route, the limits and the number of the attempt (Attempts is 0 before
 // the first one is sent).
 func CallFrom(ctx context.Context) *Call {
+	if c, ok := ctx.(*callContext); ok {
+		return c.call
+	}
 	call, _ := ctx.Value(callKey{}).(*Call)
 	return call
 }

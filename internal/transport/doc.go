@@ -12,7 +12,7 @@
 //	    retry            retry rules, waits on the call's own context, [Budget]
 //	      pre-check      an open [Breaker] costs neither slot nor token; patient calls wait
 //	        [Bulkhead]   a slot
-//	          [Throttle] a token, last, as it has to be used at once
+//	          [Throttle] a token, last, as it has to be used at once; or [Shared]
 //	            breaker  counts the attempt
 //	              Inner… policies around each attempt that is sent
 //	                attempt  key, user agent, request id, one timeout, whole body, verdict
@@ -42,6 +42,9 @@
 //     as 204 with [Call].AlreadyGone set.
 //   - Everything else is final.
 //
+// While one call waits out a Retry-After, the [Throttle] holds all others back as well,
+// but lets one of them look in early: see [Throttle.Feedback].
+//
 // Waits are jittered and grow; a Retry-After (seconds or date, on any failed
 // answer that is repeated) is never undercut. An error's status stands on its own
 // even if its body is over-long or breaks off: what was read is kept and
@@ -55,7 +58,8 @@
 // refusal is typed, comes before anything is sent, ends the call, and keeps what
 // the upstream said last in [Result].Answer:
 //
-//	ErrCircuitOpen      the upstream is considered down ([CircuitOpenError].Until)
+//	ErrCircuitOpen      the upstream is considered down ([CircuitOpenError].Until); between two
+//	                    good probes a call waits for up to 250 ms instead
 //	ErrBulkheadFull     too many wait for a slot
 //	ErrThrottled        the token lies past the deadline
 //	ErrBudgetExhausted  too many retries fail: what the upstream said is returned, not repeated
@@ -65,8 +69,20 @@
 // cancelled not at all. The budget pays for retries and gets its token back from
 // those that succeed; rate-limit answers cost nothing.
 //
-// Conditional requests (ETag, Last-Modified) are not made: the contract documents no
-// validators, and a 304 would need a memory of bodies, which is a cache's.
+// A 304 passes as it came (ClassOK): whoever asked for it holds the body, and the client
+// takes one that nobody asked for as an error.
+//
+// # Beside the call
+//
+// What processes share comes in by shape: a [Limiter] takes the place of the throttle's
+// pace, with the throttle as this process's share while it fails ([Shared]); an
+// [OpenHint] tells a breaker that others have opened theirs. Neither can fail a call,
+// nor let one through.
+//
+// A [Hedge], off by default, makes a slow read a second time between breaker and
+// attempt. The second request runs on a goroutine of its own, which the call waits
+// for: it has its own slot, token and place in the breaker's count, and is paid from
+// the budget.
 //
 // # How it fails
 //

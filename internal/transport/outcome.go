@@ -105,6 +105,6 @@ func OutcomeOf(resp *http.Response, err error) Outcome {
 	// A policy answered by itself or replaced the body.
 	return Outcome{
 		Class: Classify(resp.StatusCode, nil), Status: resp.StatusCode,
-		RetryAfter: retryAfterOf(resp.StatusCode, resp.Header, time.Now()), Sent: true,
+		RetryAfter: retryAfterOf(resp.StatusCode, resp.Header), Sent: true,
 	}
 }

@@ -1,6 +1,9 @@
 package transport
 
-import "context"
+import (
+	"context"
+	"math/rand/v2"
+)
 
 type requestIDKey struct{}
 
@@ -28,4 +31,20 @@ func validRequestID(id string) bool {
 		}
 	}
 	return id != "" && len(id) <= 128
+}
+
+// newRequestID returns 26 random characters, 130 bits. They tell requests apart and
+// guard nothing, so the fast generator, which the runtime seeds, is good enough.
+func newRequestID() string {
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+	var id [26]byte
+	var bits uint64
+	for i := range id {
+		if i%12 == 0 { // 5 bits each
+			bits = rand.Uint64()
+		}
+		id[i] = alphabet[bits%32]
+		bits >>= 5
+	}
+	return string(id[:])
 }

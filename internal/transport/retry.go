@@ -53,20 +53,22 @@ func (r Retry) withDefaults() Retry {
 }
 
 // retrier drives go-retryablehttp: the library owns the loop and the rewinding
-// of bodies, the rules are all here.
+// of bodies, the rules are all here. Most calls need neither loop nor rewinding:
+// the library comes in when there is something to repeat.
 type retrier struct {
 	policy Retry
 	budget *Budget
+	top    *stackTop
 	engine *retryablehttp.Client
 }
 
 func newRetrier(policy Retry, budget *Budget, stack http.RoundTripper) *retrier {
-	r := &retrier{policy: policy.withDefaults(), budget: budget}
+	r := &retrier{policy: policy.withDefaults(), budget: budget, top: &stackTop{next: stack}}
 	r.engine = &retryablehttp.Client{
 		HTTPClient: &http.Client{
 			// stackTop has no CloseIdleConnections: the engine would empty the
 			// shared pool at every give-up.
-			Transport:     &stackTop{next: stack},
+			Transport:     r.top,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		RetryMax:   1 << 30, // check decides
@@ -79,11 +81,19 @@ func newRetrier(policy Retry, budget *Budget, stack http.RoundTripper) *retrier 
 	return r
 }
 
-// RoundTrip runs one call through the engine.
+// RoundTrip makes one call.
 func (r *retrier) RoundTrip(req *http.Request) (*http.Response, error) {
 	call := CallFrom(req.Context())
 	call.begin(req.Method, r.policy.Attempts)
 	defer r.unpaid(call)
+	if plain(req) {
+		resp, err := r.top.RoundTrip(req)
+		again, _ := r.check(req.Context(), resp, err)
+		if !again {
+			return r.ended(call, req, resp, err)
+		}
+		call.state.resumed = true
+	}
 	if req.Body != nil {
 		body := req.Body
 		defer func() { _ = body.Close() }()
@@ -95,6 +105,18 @@ func (r *retrier) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, attemptError(call, req, Outcome{Class: ClassRefused}, err)
 	}
 	resp, err := r.engine.Do(again)
+	return r.ended(call, req, resp, err)
+}
+
+// plain reports whether a request can be sent as it is: http.Client would change
+// nothing about it, and there is no body to rewind.
+func plain(req *http.Request) bool {
+	return (req.Body == nil || req.Body == http.NoBody) && req.Header != nil &&
+		req.URL != nil && req.URL.User == nil && req.RequestURI == ""
+}
+
+// ended finishes a call.
+func (r *retrier) ended(call *Call, req *http.Request, resp *http.Response, err error) (*http.Response, error) {
 	if err != nil {
 		return nil, r.failed(call, req, err)
 	}
@@ -105,6 +127,10 @@ func (r *retrier) RoundTrip(req *http.Request) (*http.Response, error) {
 func (r *retrier) check(ctx context.Context, resp *http.Response, err error) (bool, error) {
 	call := CallFrom(ctx)
 	s := &call.state
+	if s.resumed { // decided already, when the engine was not yet in
+		s.resumed = false
+		return true, nil
+	}
 	outcome := OutcomeOf(resp, err)
 	if _, own := errors.AsType[*AttemptError](err); err != nil && !own && s.ran {
 		outcome.Sent = s.reached.ambiguous() // a policy replaced the attempt's result
@@ -298,21 +324,33 @@ func noContent(resp *http.Response, o Outcome) *http.Response {
 	gone.Header.Del("Content-Type")
 	gone.Header.Del("Content-Length")
 	gone.ContentLength = 0
-	gone.Body = newBody(nil, o)
+	gone.Body = new(Body).fill(nil, o)
 	return &gone
 }
 
-// stackTop is what the engine's http.Client calls.
+// stackTop is what makes an attempt, for the engine's http.Client too.
 type stackTop struct{ next http.RoundTripper }
+
+// errResumed is what the engine gets for the first attempt if it was made without it.
+var errResumed = errors.New("to be repeated")
 
 // RoundTrip hides Location from http.Client, which would otherwise judge (and on
 // a malformed one, replace) an answer that is not to be followed.
 func (t *stackTop) RoundTrip(req *http.Request) (*http.Response, error) {
 	call := CallFrom(req.Context())
+	if call.state.resumed {
+		return nil, errResumed
+	}
 	call.state.ran, call.state.waiting, call.state.probe, call.state.location = false, false, false, nil
 	resp, err := t.next.RoundTrip(req)
+	if err == nil && resp == nil {
+		err = errNoResponse
+	}
 	if err != nil {
 		return nil, err
+	}
+	if resp.Body == nil {
+		resp.Body = http.NoBody
 	}
 	if location, ok := resp.Header["Location"]; ok && resp.StatusCode >= 300 && resp.StatusCode < 400 {
 		call.state.location = location

@@ -65,11 +65,12 @@ func digits(s string) bool {
 // retryAfterOf returns the longest wait that the headers of a failed answer ask
 // for. A date is measured against the answer's own Date, so that a wrong clock
 // on this side neither hammers nor gives up.
-func retryAfterOf(status int, header http.Header, now time.Time) time.Duration {
+func retryAfterOf(status int, header http.Header) time.Duration {
 	values := header["Retry-After"]
 	if status < 400 || len(values) == 0 {
 		return 0
 	}
+	now := time.Now()
 	if date, err := http.ParseTime(header.Get("Date")); err == nil {
 		now = date
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"sync"
 	"time"
 )
@@ -24,7 +23,7 @@ type Throttle struct {
 	cfg    ThrottleConfig
 	bucket bucket
 	adapt  adapt
-	gate   time.Duration // nothing leaves before: the upstream asked for it
+	gate   gate
 	queue  queue
 
 	accepted, limited uint64
@@ -44,6 +43,7 @@ func NewThrottle(cfg ThrottleConfig) (*Throttle, error) {
 	t.bucket = bucket{burst: float64(cfg.Burst), tokens: float64(cfg.Burst)}
 	t.adapt = newAdapt(cfg.Rate, cfg.Floor, cfg.Burst)
 	t.adapt.ramp.over = cfg.Fixed
+	t.gate.whole = cfg.Fixed || cfg.WholeGate
 	return t, nil
 }
 
@@ -164,6 +164,12 @@ type Feedback struct {
 // the gate for every caller of this throttle, for that long plus up to a
 // twentieth of it (so that several processes do not return together), bounded by
 // GateCap. It reopens with an empty bucket.
+//
+// Behind a Retry-After of less than 2 s, which may well be a fraction of a second rounded
+// up, one attempt may look in after 50 ms or a round trip, whichever is longer, unless
+// WholeGate or Fixed is set. If it is accepted, the gate opens at once, for the rate cut
+// as without a Retry-After; if it is turned away, the gate stays closed to its end, and
+// looks become rare as long as none is accepted.
 func (t *Throttle) Feedback(g Grant, f Feedback) {
 	if t == nil || !g.ok {
 		return
@@ -172,30 +178,51 @@ func (t *Throttle) Feedback(g Grant, f Feedback) {
 	defer t.mu.Unlock()
 	now := t.now()
 	t.adapt.settle(now)
-	if !f.Limited {
-		t.accepted++
-		if !t.cfg.Fixed && t.adapt.accept(g, now) {
-			t.bucket.resume(max(now, t.gate))
-			if t.queue.head != nil {
-				t.queue.head.rouse()
-			}
-		}
-		return
+	if f.Limited {
+		t.turnedAway(g, now, min(max(f.RetryAfter, 0), t.cfg.GateCap))
+	} else {
+		t.letThrough(g, now)
 	}
-	t.limited++
-	asked := min(max(f.RetryAfter, 0), t.cfg.GateCap)
-	news := !t.cfg.Fixed && t.adapt.reject(g, now, asked)
-	if until := now + asked; asked > 0 && until > t.gate {
-		if t.gate <= now { // later answers of one wave only move it on
-			until += rand.N(asked/20 + 1)
+}
+
+// letThrough takes in that a request was accepted.
+func (t *Throttle) letThrough(g Grant, now time.Duration) {
+	t.accepted++
+	sooner := t.gate.lookedIn(g, now)
+	if sooner {
+		t.gate.open(g, now)
+		t.adapt.cut.opens, t.adapt.cut.asked = now, 0 // as if nothing had been asked
+		t.adapt.cut.due = now
+		t.adapt.settle(now)
+	}
+	if !t.cfg.Fixed && t.adapt.accept(g, now) || sooner {
+		t.bucket.resume(max(now, t.gate.until))
+		if t.queue.head != nil {
+			t.queue.head.rouse()
 		}
-		t.gate = until
+	}
+}
+
+// turnedAway takes in that a request was not.
+func (t *Throttle) turnedAway(g Grant, now, asked time.Duration) {
+	t.limited++
+	if t.gate.lookedIn(g, now) {
+		t.gate.confirm()
+		t.adapt.cut.due = now
+		t.adapt.settle(now)
+	}
+	news := !t.cfg.Fixed && t.adapt.reject(g, now, asked)
+	if t.gate.close(g, now, asked, t.adapt.history.roundTrip()) {
 		news = true
 	}
 	if news {
 		t.bucket.refill(now, t.adapt.rate)
-		t.adapt.cut.opens = t.opening(now)
-		t.bucket.drain(t.adapt.cut.opens)
+		cut := &t.adapt.cut
+		cut.opens = max(now, t.gate.until, t.adapt.hold)
+		if t.gate.look > 0 { // how much to cut depends on what is seen
+			cut.due = t.gate.until
+		}
+		t.bucket.drain(t.opening(now, 0))
 		t.sweep(now)
 	}
 }
@@ -234,8 +261,8 @@ func (t *Throttle) Stats() ThrottleStats {
 		Rate: t.adapt.rate, Ceiling: t.adapt.ceiling, Tokens: t.bucket.tokens, Waiting: t.queue.size,
 		Accepted: t.accepted, Limited: t.limited, Cuts: t.adapt.cuts,
 	}
-	if t.gate > now {
-		s.GateUntil = t.base.Add(t.gate)
+	if t.gate.until > now {
+		s.GateUntil = t.base.Add(t.gate.until)
 	}
 	if t.adapt.hold > now {
 		s.HeldUntil = t.base.Add(t.adapt.hold)
@@ -245,16 +272,20 @@ func (t *Throttle) Stats() ThrottleStats {
 
 func (t *Throttle) now() time.Duration { return time.Since(t.base) }
 
-// opening is the earliest time, from now on, that anything may leave.
-func (t *Throttle) opening(now time.Duration) time.Duration {
-	return max(now, t.gate, t.adapt.hold)
+// opening is the earliest time, from now on, at which somebody may leave who has so many
+// ahead.
+func (t *Throttle) opening(now time.Duration, ahead int) time.Duration {
+	if ahead > 0 {
+		return max(now, t.gate.until, t.adapt.hold)
+	}
+	return max(now, t.gate.opens(), t.adapt.hold)
 }
 
 // ready brings the state up to now and returns how long the next departure has
 // to wait.
 func (t *Throttle) ready(now time.Duration) time.Duration {
 	t.adapt.settle(now)
-	if open := t.opening(now); open > now {
+	if open := t.opening(now, 0); open > now {
 		return max(open-now, t.need(now, 0))
 	}
 	if b := t.adapt.burst; b > 0 {
@@ -266,7 +297,7 @@ func (t *Throttle) ready(now time.Duration) time.Duration {
 
 // need is how long the caller has to wait that has ahead others before it.
 func (t *Throttle) need(now time.Duration, ahead int) time.Duration {
-	from := max(t.opening(now), t.bucket.last)
+	from := max(t.opening(now, ahead), t.bucket.last)
 	return from - now + t.bucket.wait(float64(ahead+1), t.adapt.rate)
 }
 
@@ -275,6 +306,10 @@ func (t *Throttle) depart(now time.Duration) Grant {
 	g := t.adapt.depart(now)
 	if t.adapt.hold > now { // a probe: what follows it waits for its answer
 		t.bucket.drain(t.adapt.hold)
+	}
+	if t.gate.depart(now) {
+		t.bucket.drain(t.gate.until)
+		t.sweep(now)
 	}
 	return g
 }
@@ -285,7 +320,7 @@ func (t *Throttle) refusal(w *waiter, now time.Duration, ahead int) error {
 	if now+wait <= w.deadline {
 		return nil
 	}
-	return &ThrottledError{Wait: wait, Gated: t.gate > now}
+	return &ThrottledError{Wait: wait, Gated: t.gate.until > now}
 }
 
 // sweep refuses everybody in the queue whose deadline has become too early.

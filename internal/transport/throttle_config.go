@@ -18,12 +18,17 @@ type ThrottledError struct {
 	Wait time.Duration
 	// Gated is true if the upstream itself asked for the wait (Retry-After).
 	Gated bool
+	// Shared is true if a limit that processes share refused.
+	Shared bool
 }
 
 func (e *ThrottledError) Error() string {
 	why := "rate limit of the client"
-	if e.Gated {
+	switch {
+	case e.Gated:
 		why = "the upstream asked to wait"
+	case e.Shared:
+		why = "rate limit shared with other processes"
 	}
 	return fmt.Sprintf("throttled: %s; a wait of %v would pass the deadline", why, e.Wait.Round(time.Millisecond))
 }
@@ -47,6 +52,9 @@ type ThrottleConfig struct {
 	// GateCap bounds the quiet time after a Retry-After. 0 means
 	// DefaultGateCap.
 	GateCap time.Duration
+	// WholeGate keeps everybody quiet for the whole of a Retry-After, however short.
+	// Without it one attempt may look in early, see [Throttle.Feedback].
+	WholeGate bool
 	// Fixed keeps the rate at Rate whatever the upstream answers. Retry-After
 	// is honoured all the same.
 	Fixed bool

@@ -40,7 +40,11 @@ func (i *inbox) read(ctx context.Context, text string, args ...any) (list []stor
 		return nil, err
 	}
 	err = each(ctx, st, args, func(rows *sql.Rows) error {
-		e, err := i.scan(rows)
+		row, err := scanEntry(rows)
+		if err != nil {
+			return err
+		}
+		e, err := i.open(row)
 		list = append(list, e)
 		return err
 	})

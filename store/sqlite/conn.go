@@ -62,7 +62,7 @@ func openPool(path string, cfg Config, pragmas ...string) (*sql.DB, error) {
 	}
 	q := url.Values{"_pragma": append([]string{
 		"busy_timeout(" + strconv.FormatInt(max(0, cfg.BusyTimeout.Milliseconds()), 10) + ")",
-		"foreign_keys(1)", "temp_store(MEMORY)", "cache_size(-16000)", "trusted_schema(0)",
+		"foreign_keys(1)", "temp_store(MEMORY)", "cache_size(-8000)", "trusted_schema(0)",
 	}, pragmas...)}
 	if cfg.ReadOnly {
 		q.Set("mode", "ro")

@@ -19,8 +19,7 @@ const (
 	dedupeSize  = 48
 )
 
-func dedupeOf(e store.Event) []byte {
-	user, session := store.UserTombstone(e.UserID), store.SessionTombstone(e.UserID, e.SessionID)
+func dedupeOf(user, session store.Tombstone, e store.Event) []byte {
 	key, body := sha256.Sum256(blob(e.Key)), sha256.Sum256(blob(e.Body))
 	out := make([]byte, 0, dedupeSize)
 	out = append(out, user[:8]...)
@@ -38,10 +37,10 @@ func dedupeRange(d []byte, part int) (first, last []byte) {
 
 // rangeOfUser is where the events of a user are.
 func rangeOfUser(user string) (first, last []byte) {
-	return dedupeRange(dedupeOf(store.Event{UserID: user}), userPart)
+	return dedupeRange(dedupeOf(store.UserTombstone(user), store.Tombstone{}, store.Event{}), userPart)
 }
 
 // rangeOfSession is where the events of a session of a user are.
 func rangeOfSession(user, session string) (first, last []byte) {
-	return dedupeRange(dedupeOf(store.Event{UserID: user, SessionID: session}), sessionPart)
+	return dedupeRange(dedupeOf(store.UserTombstone(user), store.SessionTombstone(user, session), store.Event{}), sessionPart)
 }

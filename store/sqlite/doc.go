@@ -9,7 +9,8 @@
 // SQLite has one writer at a time, so one goroutine does all writing of a [DB].
 // It takes what is waiting, up to 256 rows or 4 MiB, runs it in one immediate
 // transaction and commits; only then do the callers return. A hundred callers
-// thus share one sync of the disk. Claims and settlements go ahead of inserts,
+// thus share one sync of the disk; where that is slow, the goroutine waits up to
+// an eighth of it, 1 ms at most, for callers that were just answered to call again. Claims and settlements go ahead of inserts,
 // so that an inbox is emptied as fast as it is filled. A row that cannot be
 // written is rolled back with its batch, and then every call of the batch is
 // tried alone, so that one bad row fails one call. Reads go to a pool of
@@ -19,6 +20,10 @@
 // (synchronous=FULL): what was acknowledged survives a power cut, if the disk
 // keeps its promises. The file must lie on a local disk; locks over a network
 // cannot be trusted. It can be read and written by its owner only (mode 0600).
+//
+// What is stored of a body is checked, compressed and sealed by its caller before
+// it waits for its turn, and opened by its caller after a claim: the goroutine
+// only moves rows. The write-ahead file is moved into the database every 16 MiB.
 //
 // # Several processes
 //

@@ -216,6 +216,10 @@ func TestErasingLeavesNoByte(t *testing.T) {
 	if !found(t, path, needle) || !found(t, path, session1) {
 		t.Fatal("the user was never in the files: the test shows nothing")
 	}
+	pieces := storedPieces(t, path, needle)
+	if len(pieces) < 50 {
+		t.Fatalf("%d stored bodies are compressed: the test shows too little", len(pieces))
+	}
 	e, err := db.Sessions().EraseUser(t.Context(), needle, time.Now().Add(time.Hour))
 	if err != nil || e.Sessions != 50 || e.Windows != 100 || e.Events != 100 {
 		t.Fatalf("%+v, %v", e, err)
@@ -223,7 +227,7 @@ func TestErasingLeavesNoByte(t *testing.T) {
 	if err := db.Ping(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for _, text := range []string{needle, session1, "needle"} {
+	for _, text := range append(pieces, needle, session1, "needle") {
 		if found(t, path, text) {
 			t.Errorf("%q is still in the files", text)
 		}
@@ -234,4 +238,33 @@ func TestErasingLeavesNoByte(t *testing.T) {
 	if err := db.Check(t.Context()); err != nil {
 		t.Error(err)
 	}
+}
+
+// storedPieces are pieces of the compressed bodies of a user, as they lie in the
+// file, where the body's own text cannot be found.
+func storedPieces(t *testing.T, path, user string) (pieces []string) {
+	t.Helper()
+	rows, err := raw(t, path).QueryContext(t.Context(), "SELECT raw FROM sessions WHERE user_id = ?1 UNION ALL SELECT body FROM inbox WHERE user_id = ?1 AND body IS NOT NULL", user)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var b []byte
+		if err := rows.Scan(&b); err != nil {
+			t.Fatal(err)
+		}
+		if len(b) > 0 && b[0] == 2 {
+			pieces = append(pieces, string(b[len(b)-16:])) // the checksum is in it
+		}
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range pieces {
+		if !found(t, path, p) {
+			t.Fatalf("%q is not in the files before the erasure: the test shows nothing", p)
+		}
+	}
+	return pieces
 }

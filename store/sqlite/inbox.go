@@ -3,8 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -48,35 +46,48 @@ func (i *inbox) releaseAll(ctx context.Context) error {
 	})
 }
 
+// The first insert stores the first body under a key, and nothing else: a
+// revision that is known or erased is NULL, which the column refuses, and OR
+// IGNORE passes it over. That is nearly every event, so it costs one statement
+// without a temporary table, see [insertSession].
 const insertEvent = `
-INSERT INTO inbox (dedupe, key, kind, user_id, session_id, received_ms, state, due_ms, revision, attempts, claims, steps, body)
-SELECT ?1, ?2, ?3, ?4, ?5, ?6, 1, ?7, 1 + coalesce((SELECT max(revision) FROM inbox WHERE dedupe BETWEEN ?8 AND ?9), 0), 0, 0, '', ?10
-WHERE NOT EXISTS (SELECT 1 FROM tombstones WHERE hash IN (?11, ?12) AND until_ms >= ?6)
+INSERT OR IGNORE INTO inbox (revision, dedupe, key, kind, user_id, session_id, received_ms, body, due_ms, state, attempts, claims, steps)
+VALUES (iif(` + erased + ` OR EXISTS (SELECT 1 FROM inbox WHERE dedupe BETWEEN ? AND ?), NULL, 1), ?, ?, ?, ?, ?, ?, ?, ?, 1, 0, 0, '')`
+
+const reviseEvent = `
+INSERT INTO inbox (revision, dedupe, key, kind, user_id, session_id, received_ms, body, due_ms, state, attempts, claims, steps)
+SELECT (SELECT 1 + max(revision) FROM inbox WHERE dedupe BETWEEN ?5 AND ?6), ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, 1, 0, 0, ''
+WHERE NOT EXISTS (SELECT 1 FROM tombstones WHERE hash IN (?1, ?3) AND until_ms >= ?2)
 ON CONFLICT (dedupe) DO NOTHING
 RETURNING id, revision`
 
-const knownEvent = `
-SELECT id, revision FROM inbox WHERE dedupe = ?1
-AND NOT EXISTS (SELECT 1 FROM tombstones WHERE hash IN (?2, ?3) AND until_ms >= ?4)`
+const knownEvent = "SELECT id, revision FROM inbox WHERE NOT (" + erased + ") AND dedupe = ?"
 
-// eventRow is an event as it is stored.
+// eventRow is an event as it is stored, ready to be bound: what erased takes,
+// then the range of dedupe of the same key, then dedupe and the columns.
 type eventRow struct {
-	store.Event
-	dedupe        []byte
-	first, last   []byte // the range of dedupe of the same key
-	body          []byte
-	user, session store.Tombstone
+	args  []any
+	bytes int
 }
 
+const (
+	argDedupe = 6
+	argDue    = 13
+)
+
 func (i *inbox) encode(e store.Event) (r eventRow, err error) {
-	if r.Event, err = e.Normalize(time.Now()); err != nil {
+	if e, err = e.Normalize(time.Now()); err != nil {
 		return r, err
 	}
-	r.dedupe = dedupeOf(e)
-	r.first, r.last = dedupeRange(r.dedupe, keyPart)
-	r.user, r.session = store.UserTombstone(e.UserID), store.SessionTombstone(e.UserID, e.SessionID)
-	r.body, err = i.db.codec.Seal(columnBody, e.Key, blob(e.Body))
-	return r, err
+	user, session := store.UserTombstone(e.UserID), store.SessionTombstone(e.UserID, e.SessionID)
+	dedupe := dedupeOf(user, session, e)
+	first, last := dedupeRange(dedupe, keyPart)
+	body, err := i.db.codec.Seal(columnBody, e.Key, blob(e.Body))
+	received := e.Received.UnixMilli()
+	return eventRow{bytes: len(body), args: []any{
+		user[:], received, session[:], received, first, last,
+		dedupe, blob(e.Key), string(e.Kind), e.UserID, e.SessionID, received, body, nil,
+	}}, err
 }
 
 func (i *inbox) Put(ctx context.Context, events ...store.Event) ([]store.Receipt, error) {
@@ -86,7 +97,7 @@ func (i *inbox) Put(ctx context.Context, events ...store.Event) ([]store.Receipt
 		if rows[n], err = i.encode(e); err != nil {
 			return nil, err
 		}
-		bytes += len(rows[n].body)
+		bytes += rows[n].bytes
 	}
 	if len(rows) == 0 {
 		return nil, nil
@@ -111,40 +122,38 @@ func (i *inbox) Put(ctx context.Context, events ...store.Event) ([]store.Receipt
 }
 
 func (r *eventRow) put(t *tx) (store.Receipt, error) {
-	var id int64
-	out := store.Receipt{Result: store.Stored}
-	received := r.Received.UnixMilli()
-	stored, err := t.row(insertEvent, []any{
-		r.dedupe, blob(r.Key), string(r.Kind), r.UserID, r.SessionID, received, t.now.UnixMilli(),
-		r.first, r.last, r.body, r.user[:], r.session[:],
-	}, &id, &out.Revision)
-	switch {
-	case err != nil:
-		return out, err
-	case stored && out.Revision > 1:
+	r.args[argDue] = t.now.UnixMilli()
+	id, n, err := t.insert(insertEvent, r.args...)
+	out := store.Receipt{Result: store.Stored, Revision: 1}
+	if err == nil && n == 0 {
 		out.Result = store.Revised
-	case !stored:
-		known, err := t.row(knownEvent, []any{r.dedupe, r.user[:], r.session[:], received}, &id, &out.Revision)
-		if err != nil {
-			return out, err
+		revised, failed := t.row(reviseEvent, r.args, &id, &out.Revision)
+		if err = failed; err == nil && !revised {
+			out.Result = store.Duplicate
+			known, failed := t.row(knownEvent, slices.Concat(r.args[:4], r.args[argDedupe:argDedupe+1]), &id, &out.Revision)
+			if err = failed; err == nil && !known {
+				return store.Receipt{Result: store.Refused}, nil
+			}
 		}
-		if !known {
-			return store.Receipt{Result: store.Refused}, nil
-		}
-		out.Result = store.Duplicate
 	}
 	out.ID = strconv.FormatInt(id, 10)
-	return out, nil
+	return out, err
 }
 
 const entryColumns = "id, key, kind, user_id, session_id, received_ms, state, due_ms, revision, attempts, claims, steps, body"
 
-func (i *inbox) scan(rows *sql.Rows) (e store.Entry, err error) {
+// stored is an entry whose body is still as it is stored.
+type stored struct {
+	store.Entry
+	body []byte
+}
+
+func scanEntry(rows *sql.Rows) (e stored, err error) {
 	var id, received, due int64
 	var state int
-	var key, body []byte
+	var key []byte
 	var steps string
-	err = rows.Scan(&id, &key, &e.Kind, &e.UserID, &e.SessionID, &received, &state, &due, &e.Revision, &e.Attempts, &e.Claims, &steps, &body)
+	err = rows.Scan(&id, &key, &e.Kind, &e.UserID, &e.SessionID, &received, &state, &due, &e.Revision, &e.Attempts, &e.Claims, &steps, &e.body)
 	if err != nil {
 		return e, err
 	}
@@ -155,14 +164,19 @@ func (i *inbox) scan(rows *sql.Rows) (e store.Entry, err error) {
 	if steps != "" {
 		e.Steps = strings.Split(steps, ",")
 	}
-	body, err = i.db.codec.Open(columnBody, e.Key, body)
+	return e, nil
+}
+
+// open opens the body.
+func (i *inbox) open(e stored) (store.Entry, error) {
+	body, err := i.db.codec.Open(columnBody, e.Key, e.body)
 	e.Body = string(body)
-	return e, err
+	return e.Entry, err
 }
 
 const (
-	dueEvents   = "SELECT id FROM inbox INDEXED BY inbox_due WHERE state < 3 AND due_ms <= ? ORDER BY due_ms, id LIMIT ?"
-	leaseEvents = "UPDATE inbox SET state = 2, claims = claims + 1, due_ms = ? WHERE id IN (SELECT value FROM json_each(?)) RETURNING " + entryColumns
+	dueEvents   = "SELECT " + entryColumns + " FROM inbox INDEXED BY inbox_due WHERE state < 3 AND due_ms <= ? ORDER BY due_ms, id LIMIT ?"
+	leaseEvents = "UPDATE inbox SET state = 2, claims = claims + 1, due_ms = ? WHERE id IN (SELECT value FROM json_each(?))"
 )
 
 func (i *inbox) Claim(ctx context.Context, limit int, lease time.Duration) ([]store.Claim, error) {
@@ -170,64 +184,52 @@ func (i *inbox) Claim(ctx context.Context, limit int, lease time.Duration) ([]st
 		return nil, fmt.Errorf("%w: claim of %d events for %v: want at least one for a millisecond", store.ErrInvalid, limit, lease)
 	}
 	limit = min(limit, store.MaxLimit)
-	var entries []store.Entry
-	var sealed error
+	var due []stored
+	var until time.Time
 	err := i.db.write(ctx, urgent, 1, 0, func(t *tx) error {
-		entries, sealed = entries[:0], nil
-		var ids []int64
+		due, until = due[:0], store.Milli(t.now.Add(lease))
+		var ids []string
 		err := t.rows(dueEvents, []any{t.now.UnixMilli(), limit}, func(rows *sql.Rows) error {
-			var id int64
-			err := rows.Scan(&id)
-			ids = append(ids, id)
+			e, err := scanEntry(rows)
+			due, ids = append(due, e), append(ids, e.ID)
 			return err
 		})
 		if err != nil || len(ids) == 0 {
 			return err
 		}
-		list, err := json.Marshal(ids)
-		if err != nil {
-			return err
-		}
-		entries = make([]store.Entry, len(ids))
-		return t.rows(leaseEvents, []any{t.now.Add(lease).UnixMilli(), string(list)}, func(rows *sql.Rows) error {
-			e, err := i.scan(rows)
-			if errors.Is(err, store.ErrSealed) || errors.Is(err, store.ErrCorrupt) {
-				sealed = err // it stays leased and out of the way of the others
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-			id, _ := strconv.ParseInt(e.ID, 10, 64)
-			entries[slices.Index(ids, id)] = e // RETURNING keeps no order
-			return nil
-		})
+		_, err = t.exec(leaseEvents, until.UnixMilli(), "["+strings.Join(ids, ",")+"]")
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	if sealed != nil {
-		i.db.log.LogAttrs(ctx, slog.LevelError, "events cannot be read and wait for their lease to end", errorAttr(sealed))
-	}
-	claims := claimsOf(entries)
-	if len(claims) == 0 {
-		return nil, sealed
-	}
-	return claims, nil
+	return i.claims(ctx, due, until)
 }
 
-func claimsOf(entries []store.Entry) []store.Claim {
-	claims := make([]store.Claim, 0, len(entries))
-	for _, e := range entries {
-		if e.ID == "" {
+// claims hands out what was leased. What cannot be opened stays leased, out of
+// the way of the others; it is an error only if there are none.
+func (i *inbox) claims(ctx context.Context, due []stored, until time.Time) ([]store.Claim, error) {
+	claims := make([]store.Claim, 0, len(due))
+	var unread error
+	for _, s := range due {
+		e, err := i.open(s)
+		if err != nil {
+			unread = err
 			continue
 		}
+		e.Claims++
 		claims = append(claims, store.Claim{
 			Token: store.Token(e.ID + "-" + strconv.Itoa(e.Claims)), Event: e.Event, ID: e.ID, Revision: e.Revision,
-			Attempts: e.Attempts, Claims: e.Claims, Steps: e.Steps, Until: e.Due,
+			Attempts: e.Attempts, Claims: e.Claims, Steps: e.Steps, Until: until,
 		})
 	}
-	return claims
+	if unread != nil {
+		i.db.log.LogAttrs(ctx, slog.LevelError, "events cannot be read and wait for their lease to end", errorAttr(unread))
+	}
+	if len(claims) == 0 {
+		return nil, unread
+	}
+	return claims, nil
 }
 
 // claimOf takes a token apart. One that this program did not make fits no claim.

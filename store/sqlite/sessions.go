@@ -2,6 +2,10 @@ package sqlite
 
 import (
 	"context"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/asleep-sdk/asleep"
@@ -12,23 +16,31 @@ type sessions DB
 
 func (s *sessions) db() *DB { return (*DB)(s) }
 
-const upsertSession = `
-INSERT INTO sessions (session_id, user_id, state, settled, start_ms, end_ms, zone, offset_s, local_date, form,
-  observed_ms, rev, version, created_ms, updated_ms, metrics, epochs, raw)
-SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 1, ?13, ?13, ?14, ?15, ?16
-WHERE NOT EXISTS (SELECT 1 FROM tombstones WHERE hash IN (?17, ?18) AND until_ms >= ?19)
-ON CONFLICT (session_id) DO UPDATE SET
-  state = excluded.state, settled = excluded.settled, start_ms = excluded.start_ms, end_ms = excluded.end_ms,
-  zone = excluded.zone, offset_s = excluded.offset_s, local_date = excluded.local_date, form = excluded.form,
-  observed_ms = excluded.observed_ms, rev = excluded.rev, version = sessions.version + 1, updated_ms = excluded.updated_ms,
-  metrics = excluded.metrics, epochs = excluded.epochs, raw = excluded.raw
-WHERE excluded.rev > sessions.rev AND excluded.user_id = sessions.user_id
-RETURNING version`
+// The two statements of a put. Their parameters stand in one order, see
+// [sessions.row], so that the second takes the arguments of the first. Neither has a
+// RETURNING clause or reads the table that it writes: either would make SQLite
+// gather the rows in a temporary table first, at twice the cost of the insert.
+//
+// The user of what is erased becomes NULL, which the column refuses, so that OR
+// IGNORE passes it over as it passes over a session that is there.
+const (
+	insertSession = `
+INSERT OR IGNORE INTO sessions (state, settled, start_ms, end_ms, zone, offset_s, local_date, form, observed_ms, updated_ms,
+  metrics, epochs, raw, rev, user_id, session_id, created_ms, version)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, iif(` + erased + `, NULL, ?), ?, ?, 1)`
+
+	updateSession = `
+UPDATE sessions SET state = ?, settled = ?, start_ms = ?, end_ms = ?, zone = ?, offset_s = ?, local_date = ?, form = ?, observed_ms = ?, updated_ms = ?,
+  metrics = ?, epochs = ?, raw = ?, rev = ?, version = version + 1
+WHERE NOT (` + erased + `) AND user_id = ? AND session_id = ? AND rev < ?`
+)
+
+// erased tells whether a tombstone of the user or of the session covers an
+// instant: hash, instant, hash, instant.
+const erased = `EXISTS (SELECT 1 FROM tombstones WHERE hash = ? AND until_ms >= ?) OR EXISTS (SELECT 1 FROM tombstones WHERE hash = ? AND until_ms >= ?)`
 
 // Why a put wrote nothing: covered by a tombstone, or in the way of another user.
-const refusedSession = `
-SELECT EXISTS (SELECT 1 FROM tombstones WHERE hash IN (?1, ?2) AND until_ms >= ?3),
-  EXISTS (SELECT 1 FROM sessions WHERE session_id = ?4 AND user_id <> ?5)`
+const refusedSession = "SELECT " + erased + ", EXISTS (SELECT 1 FROM sessions WHERE session_id = ? AND user_id <> ?)"
 
 func (s *sessions) Put(ctx context.Context, list ...store.Session) ([]store.Outcome, error) {
 	encoded, bytes, err := s.encode(list)
@@ -53,26 +65,83 @@ func (s *sessions) Put(ctx context.Context, list ...store.Session) ([]store.Outc
 	return out, nil
 }
 
-// row is a session as it is stored.
+// row is a session as it is stored, ready to be bound.
 type row struct {
-	store.Session
-	metrics, epochs, raw []byte
+	id      string
+	settled bool
+	bytes   int // of the payload
+	args    []any
 }
+
+// Where those arguments of a row stand that are set late or used again.
+const (
+	argUpdated = 9             // the instant of the change
+	argRev     = 13            //
+	argErased  = 14            // what erased takes
+	argUser    = argErased + 4 // then the id
+	argLast    = argUser + 2   // the instant again, or what the revision must be above
+)
+
+// row lists the arguments of a session. It is work that need not wait for the
+// writer's turn.
+func (s *sessions) row(v store.Session) (r row, err error) {
+	if v, err = v.Normalize(); err != nil {
+		return row{}, err
+	}
+	metrics, epochs, raw, err := s.payload(v)
+	if err != nil {
+		return row{}, err
+	}
+	user, session := store.UserTombstone(v.UserID), store.SessionTombstone(v.UserID, v.ID)
+	origin := v.Origin().UnixMilli()
+	return row{id: v.ID, settled: v.Settled, bytes: len(metrics) + len(epochs) + len(raw), args: []any{
+		string(v.State), v.Settled, v.Start.UnixMilli(), v.End.UnixMilli(), v.Zone, int64(v.Offset / time.Second),
+		dateNumber(v.LocalDate()), int64(v.Form), v.Observed.UnixMilli(), nil, metrics, epochs, raw,
+		v.Rev(), user[:], origin, session[:], origin, v.UserID, v.ID, nil,
+	}}, nil
+}
+
+// share is how many sessions of a call one goroutine encodes. Compressing a
+// night takes about as long as writing it, so a long call uses all processors.
+const share = 64
 
 // encode checks and seals sessions before they wait for their turn.
 func (s *sessions) encode(list []store.Session) (rows []row, bytes int, err error) {
 	rows = make([]row, len(list))
-	for i, v := range list {
-		r := &rows[i]
-		if r.Session, err = v.Normalize(); err != nil {
+	failed := make([]error, (len(list)+share-1)/share)
+	each := func(n int) {
+		for i := n * share; i < min(len(list), (n+1)*share) && failed[n] == nil; i++ {
+			rows[i], failed[n] = s.row(list[i])
+		}
+	}
+	if len(list) <= share {
+		each(0)
+	} else {
+		spread(len(failed), each)
+	}
+	for _, err := range failed {
+		if err != nil {
 			return nil, 0, err
 		}
-		if r.metrics, r.epochs, r.raw, err = s.payload(r.Session); err != nil {
-			return nil, 0, err
-		}
-		bytes += len(r.raw) + len(r.epochs) + len(r.metrics)
+	}
+	for i := range rows {
+		bytes += rows[i].bytes
 	}
 	return rows, bytes, nil
+}
+
+// spread calls do(0) to do(n-1) from as many goroutines as there are processors.
+func spread(n int, do func(int)) {
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(n, runtime.GOMAXPROCS(0)) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				do(i)
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // The names that bind a payload to its column.
@@ -104,33 +173,26 @@ func (s *sessions) payload(v store.Session) (metrics, epochs, raw []byte, err er
 }
 
 func (r *row) put(t *tx) (store.Outcome, error) {
-	user, session := store.UserTombstone(r.UserID), store.SessionTombstone(r.UserID, r.ID)
-	origin := r.Origin().UnixMilli()
-	var version int
-	written, err := t.row(upsertSession, []any{
-		r.ID, r.UserID, string(r.State), r.Settled, r.Start.UnixMilli(), r.End.UnixMilli(), r.Zone, int64(r.Offset / time.Second),
-		dateNumber(r.LocalDate()), int64(r.Form), r.Observed.UnixMilli(), r.Rev(), t.now.UnixMilli(), r.metrics, r.epochs, r.raw,
-		user[:], session[:], origin,
-	}, &version)
-	if err != nil {
+	outcome := store.Created
+	now := t.now.UnixMilli()
+	r.args[argUpdated], r.args[argLast] = now, now
+	n, err := t.exec(insertSession, r.args...)
+	if err == nil && n == 0 {
+		outcome = store.Updated
+		r.args[argLast] = r.args[argRev]
+		n, err = t.exec(updateSession, r.args...)
+	}
+	switch {
+	case err != nil:
 		return 0, err
-	}
-	if !written {
+	case n == 0:
 		var erased, foreign bool
-		if _, err := t.row(refusedSession, []any{user[:], session[:], origin, r.ID, r.UserID}, &erased, &foreign); err != nil {
-			return 0, err
-		}
-		return refusal(erased, foreign), nil
+		_, err := t.row(refusedSession, slices.Concat(r.args[argErased:argErased+4], []any{r.id, r.args[argUser]}), &erased, &foreign)
+		return refusal(erased, foreign), err
+	case r.settled:
+		_, err = t.exec("DELETE FROM windows WHERE session_id = ?", r.id)
 	}
-	if r.Settled {
-		if _, err := t.exec("DELETE FROM windows WHERE session_id = ?", r.ID); err != nil {
-			return 0, err
-		}
-	}
-	if version > 1 {
-		return store.Updated, nil
-	}
-	return store.Created, nil
+	return outcome, err
 }
 
 func refusal(erased, foreign bool) store.Outcome {

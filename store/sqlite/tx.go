@@ -71,6 +71,21 @@ func (t *tx) exec(text string, args ...any) (int, error) {
 	return int(n), err
 }
 
+// insert runs an insert of one row and returns the number of the row, if it
+// was inserted.
+func (t *tx) insert(text string, args ...any) (id int64, n int, err error) {
+	r, err := t.execContext(context.Background(), text, args...)
+	if err != nil {
+		return 0, 0, err
+	}
+	changed, err := r.RowsAffected()
+	if err != nil || changed == 0 {
+		return 0, 0, err
+	}
+	id, err = r.LastInsertId()
+	return id, int(changed), err
+}
+
 // row reads at most one row; found is false if there is none.
 func (t *tx) row(text string, args []any, into ...any) (found bool, err error) {
 	st, err := t.stmt(text) //nolint:sqlclosecheck // kept for the next call

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/asleep-sdk/asleep/store"
@@ -159,6 +160,53 @@ func TestAnEndedContextTakesItsCallOutOfTheQueue(t *testing.T) {
 	_ = db.Close()
 	if ran {
 		t.Error("the call ran although its context had ended before its turn")
+	}
+}
+
+// TestASlowCommitIsFollowedByAFullOne: the wait ends with the last of the callers
+// that were answered, with an urgent one, or when it would cost too much.
+func TestASlowCommitIsFollowedByAFullOne(t *testing.T) {
+	t.Parallel()
+	const step = 50 * time.Microsecond
+	for _, c := range []struct {
+		name  string
+		calls int           // that the last commit carried
+		took  time.Duration // by it
+		come  []lane        // one call a step
+		want  time.Duration // that is waited
+	}{
+		{"all come back", 3, 5 * time.Millisecond, []lane{bulk, bulk, bulk}, 3 * step},
+		{"one is urgent", 9, 5 * time.Millisecond, []lane{bulk, urgent}, 2 * step},
+		{"nobody comes", 3, 5 * time.Millisecond, nil, 625 * time.Microsecond},
+		{"a very slow disk", 3, time.Second, nil, time.Millisecond},
+		{"a quick disk", 3, time.Millisecond, []lane{bulk}, 0},
+		{"a single caller", 1, 5 * time.Millisecond, []lane{bulk}, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w := &writer{wake: make(chan struct{}, 1)}
+				go func() {
+					for _, l := range c.come {
+						time.Sleep(step)
+						_ = w.enqueue(l, &call{})
+					}
+				}()
+				begun := time.Now()
+				w.gather(c.calls, c.took)
+				if waited := time.Since(begun); waited != c.want {
+					t.Errorf("waited %v, want %v", waited, c.want)
+				}
+				time.Sleep(time.Second)
+				w.mu.Lock()
+				w.stopping = true
+				w.mu.Unlock()
+				begun = time.Now()
+				if w.gather(99, time.Second); time.Since(begun) != 0 {
+					t.Error("waits although it is to stop")
+				}
+			})
+		})
 	}
 }
 

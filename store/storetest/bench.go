@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -157,19 +158,54 @@ func finishSome(ctx context.Context, i store.Inbox) (int, error) {
 	return len(c), err
 }
 
-// night has the size of a usual report, 6.5 KB.
+// night has the size and the disorder of a usual report, 6.7 KB: what is
+// stored of it is compressed, and all of one letter would compress to nothing.
 func night(i int) store.Session {
 	s := session(fmt.Sprintf("s%08d", i), fmt.Sprintf("u%06d", i/100), t0.Add(time.Duration(i%100)*24*time.Hour), 0)
 	s.Observed = s.End
-	s.Raw = strings.Repeat("x", 6500)
-	s.Epochs.Sleep = make(asleep.Stages, 960)
+	die := rand.New(rand.NewPCG(uint64(i), 0)) //nolint:gosec // no secret
+	s.Epochs.Sleep = disorder[die.IntN(len(disorder)/2):][:960]
+	b := make([]byte, 0, 7<<10)
+	b = fmt.Appendf(b, `{"timezone":"Asia/Seoul","session":{"id":%q,"state":"COMPLETE"`, s.ID)
+	for _, name := range []string{"sleep_stages", "breath_stages", "snoring_stages"} {
+		b = fmt.Appendf(b, `,%q:[0`, name)
+		for _, stage := range disorder[die.IntN(len(disorder)/2):][:960] {
+			b = append(b, ',', '0'+byte(stage)) //nolint:gosec // 0 to 3
+		}
+		b = append(b, ']')
+	}
+	b = append(b, `},"stat":{"sleep_cycle":5400`...)
+	for m := range store.AllMetrics() {
+		b = fmt.Appendf(b, `,%q:%d`, m, die.IntN(30_000))
+	}
+	s.Raw = string(append(b, `}}`...))
 	return s
 }
 
+// disorder is stages that last as long as chance has it.
+var disorder = func() asleep.Stages {
+	die := rand.New(rand.NewPCG(1, 2))
+	list, stage := make(asleep.Stages, 20_000), asleep.Stage(0)
+	for i := range list {
+		if die.IntN(12) == 0 {
+			stage = asleep.Stage(die.IntN(4))
+		}
+		list[i] = stage
+	}
+	return list
+}()
+
 func benchPutSession(b *testing.B, s store.Store) {
 	b.Helper()
+	nights := make([]store.Session, min(b.N, 1<<13))
+	for n := range nights {
+		nights[n] = night(n)
+	}
+	b.ResetTimer()
 	parallel(b, b.N, func(n int) error {
-		_, err := s.Sessions().Put(b.Context(), night(n))
+		v := nights[n%len(nights)]
+		v.ID = fmt.Sprintf("s%08d", n)
+		_, err := s.Sessions().Put(b.Context(), v)
 		return err
 	})
 	perSecond(b, b.N, "sessions")
@@ -190,10 +226,18 @@ func fill(b *testing.B, s store.Store, from, n int) {
 
 func benchPutBatch(b *testing.B, s store.Store) {
 	b.Helper()
-	n := 0
+	list, n := make([]store.Session, 1000), 0
+	for i := range list {
+		list[i] = night(i)
+	}
 	for b.Loop() {
-		fill(b, s, n, 1000)
-		n += 1000
+		for i := range list {
+			list[i].ID = fmt.Sprintf("s%08d", n+i)
+		}
+		if _, err := s.Sessions().Put(b.Context(), list...); err != nil {
+			b.Fatal(err)
+		}
+		n += len(list)
 	}
 	perSecond(b, n, "sessions")
 }

@@ -1,8 +1,8 @@
-// Command calls measures the client against its peers and prints the table of
-// goals: ours, the best peer's figure from the same run, the goal, and whether it
+// Command calls measures the client, the store and the inbox against their peers
+// and prints the tables of goals: ours, the best peer's figure from the same run, the goal, and whether it
 // was reached.
 //
-//	go run ./cmd/calls                 all rows, about two minutes
+//	go run ./cmd/calls                 all rows, about six minutes
 //	go run ./cmd/calls -rows outage    rows whose id matches a regular expression
 //	go run ./cmd/calls -field          what every contender came to as well
 //	go run ./cmd/calls -list           the ids
@@ -21,15 +21,23 @@ import (
 	"os/signal"
 	"regexp"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/asleep-sdk/asleep/internal/bench"
 )
 
 // limit bounds the whole run.
-const limit = 10 * time.Minute
+const limit = 20 * time.Minute
 
 func main() {
+	if bench.IsReceiver() {
+		if err := bench.Receive(os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, "receiver:", err)
+			os.Exit(1) //nolint:forbidigo // the exit code of a command
+		}
+		return
+	}
 	if err := run(os.Args[1:], os.Stdout, os.Stderr); err != nil {
 		if !errors.Is(err, flag.ErrHelp) {
 			fmt.Fprintln(os.Stderr, "calls:", err)
@@ -47,9 +55,13 @@ func run(args []string, out, progress io.Writer) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	rows, err := choose(bench.Rows(), *pattern)
+	tables, err := choose(bench.Tables(), *pattern)
 	if err != nil {
 		return err
+	}
+	var rows []bench.Row
+	for _, t := range tables {
+		rows = append(rows, t.Rows...)
 	}
 	if *list {
 		for _, r := range rows {
@@ -70,19 +82,23 @@ func run(args []string, out, progress io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return show(out, rows, done, *field)
+	return show(out, tables, done, *field)
 }
 
-func show(out io.Writer, rows []bench.Row, done map[string]bench.Result, field bool) error {
-	results := make([]bench.Result, len(rows))
-	for i, r := range rows {
-		results[i] = done[r.ID]
-	}
-	fmt.Fprintf(out, "\n%s, %d CPUs, %s\n\n", time.Now().Format(time.DateOnly), runtime.NumCPU(), runtime.Version())
-	if err := bench.WriteTable(out, results); err != nil {
-		return err
-	}
-	if field {
+func show(out io.Writer, tables []bench.Table, done map[string]bench.Result, field bool) error {
+	fmt.Fprintf(out, "\n%s, %d CPUs, %s\n", time.Now().Format(time.DateOnly), runtime.NumCPU(), runtime.Version())
+	for _, t := range tables {
+		results := make([]bench.Result, len(t.Rows))
+		for i, r := range t.Rows {
+			results[i] = done[r.ID]
+		}
+		fmt.Fprintf(out, "\n%s\n\n", t.Title)
+		if err := bench.WriteTable(out, results); err != nil {
+			return err
+		}
+		if !field {
+			continue
+		}
 		fmt.Fprintln(out)
 		for _, r := range results {
 			if err := bench.WriteField(out, r); err != nil {
@@ -93,15 +109,16 @@ func show(out io.Writer, rows []bench.Row, done map[string]bench.Result, field b
 	return nil
 }
 
-// choose keeps the rows that the pattern matches.
-func choose(rows []bench.Row, pattern string) (some []bench.Row, err error) {
+// choose keeps the rows that the pattern matches, and the tables that have some.
+func choose(tables []bench.Table, pattern string) (some []bench.Table, err error) {
 	re, err := regexp.Compile(pattern)
 	if err != nil {
 		return nil, fmt.Errorf("-rows %q is no regular expression: %w", pattern, err)
 	}
-	for _, r := range rows {
-		if re.MatchString(r.ID) {
-			some = append(some, r)
+	for _, t := range tables {
+		t.Rows = slices.DeleteFunc(slices.Clone(t.Rows), func(r bench.Row) bool { return !re.MatchString(r.ID) })
+		if len(t.Rows) > 0 {
+			some = append(some, t)
 		}
 	}
 	if len(some) == 0 {

@@ -1,0 +1,65 @@
+package cache
+
+import (
+	"errors"
+	"testing"
+	"time"
+)
+
+var sealed = envelope{class: Durable, told: time.UnixMilli(1_773_496_267_123), marks: Marks{Generation: "g", Epoch: "e"}, raw: `{"a":1}`}
+
+func TestAnEnvelopeComesBackAsItWas(t *testing.T) {
+	t.Parallel()
+	k := Key{Tenant: "t", User: "u"}
+	got, err := openEnvelope(sealed.seal(k), k)
+	if err != nil || got != sealed {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+func TestAnEnvelopeIsJudged(t *testing.T) {
+	t.Parallel()
+	k := Key{Tenant: "t", User: "u"}
+	good := sealed.seal(k)
+	for i := range good {
+		changed := append([]byte(nil), good...)
+		changed[i] ^= 0x10
+		if e, err := openEnvelope(changed, k); err == nil {
+			t.Errorf("byte %d changed: %+v", i, e)
+		}
+		if e, err := openEnvelope(good[:i], k); err == nil {
+			t.Errorf("cut off at %d: %+v", i, e)
+		}
+	}
+	if _, err := openEnvelope(good, Key{Tenant: "t", User: "v"}); !errors.Is(err, errMislaid) {
+		t.Errorf("another key: %v", err)
+	}
+	absent := sealed
+	absent.class = Absent
+	if _, err := openEnvelope(absent.seal(k), k); !errors.Is(err, errForeign) {
+		t.Errorf("a class that is not kept far: %v", err)
+	}
+	if _, err := openEnvelope(append(good, good...), k); err == nil {
+		t.Error("twice")
+	}
+}
+
+// FuzzEnvelope: what can be opened is what would be sealed.
+func FuzzEnvelope(f *testing.F) {
+	k := Key{Tenant: "t", User: "u"}
+	f.Add(sealed.seal(k))
+	f.Add([]byte("asc1"))
+	f.Add([]byte(nil))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		e, err := openEnvelope(b, k)
+		if err != nil {
+			if e != (envelope{}) {
+				t.Errorf("%+v beside %v", e, err)
+			}
+			return
+		}
+		if again, err := openEnvelope(e.seal(k), k); err != nil || again != e {
+			t.Errorf("%+v became %+v, %v", e, again, err)
+		}
+	})
+}

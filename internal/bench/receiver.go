@@ -1,0 +1,139 @@
+package bench
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/asleep-sdk/asleep/store"
+	"github.com/asleep-sdk/asleep/store/sqlite"
+	"github.com/asleep-sdk/asleep/webhook"
+)
+
+// A receiver that is measured runs in a process of its own, so that its memory is
+// its own: this program again, with this variable set to the kind of storage.
+const receiverVariable = "ASLEEP_BENCH_RECEIVER"
+
+// Where a receiver stores.
+const (
+	storageSQLite = "sqlite"
+	storageOff    = "off" // nowhere: the same handler otherwise
+)
+
+// IsReceiver reports whether this process is to be a receiver. A program that
+// runs rows asks first thing, and calls [Receive] if so.
+func IsReceiver() bool { return os.Getenv(receiverVariable) != "" }
+
+// benchVerifier knows two keys and two secrets, as while they are rotated.
+func benchVerifier() (*webhook.Verifier, error) {
+	return webhook.NewVerifier(webhook.VerifierConfig{Secrets: []string{benchSecret, "another secret of the bench"}, Keys: []string{"another-key", benchKey}})
+}
+
+// Receive serves deliveries until in ends. It tells the address on out.
+func Receive(in io.Reader, out io.Writer) error {
+	ctx := context.Background()
+	verifier, err := benchVerifier()
+	if err != nil {
+		return err
+	}
+	return inDir(func(dir string) (err error) {
+		var inbox store.Inbox = nowhere{}
+		if os.Getenv(receiverVariable) == storageSQLite {
+			db, err := sqlite.Open(ctx, filepath.Join(dir, "bench.db"), sqlite.Config{}, store.Options{})
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, db.Close()) }()
+			if inbox, err = db.Inbox(); err != nil {
+				return err
+			}
+		}
+		receiver, err := webhook.NewReceiver(inbox, verifier, webhook.WithLimits(webhook.Limits{}))
+		if err != nil {
+			return err
+		}
+		var config net.ListenConfig
+		listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		server := &http.Server{Handler: receiver, ReadHeaderTimeout: 10 * time.Second}
+		served := make(chan error, 1)
+		go func() { served <- server.Serve(listener) }()
+		if _, err := fmt.Fprintln(out, listener.Addr()); err != nil {
+			return err
+		}
+		_, err = io.Copy(io.Discard, in)
+		err = errors.Join(err, server.Close())
+		if e := <-served; !errors.Is(e, http.ErrServerClosed) {
+			err = errors.Join(err, e)
+		}
+		return err
+	})
+}
+
+// nowhere takes every event and keeps none.
+type nowhere struct{ store.Inbox }
+
+func (nowhere) Put(_ context.Context, events ...store.Event) ([]store.Receipt, error) {
+	out := make([]store.Receipt, len(events))
+	for i := range out {
+		out[i] = store.Receipt{ID: "1", Result: store.Stored, Revision: 1}
+	}
+	return out, nil
+}
+
+func (nowhere) Depth(context.Context) (store.Depth, error) { return store.Depth{}, nil }
+
+// withReceiver starts a receiver, calls do with its address, and returns the
+// most memory that it held, in MB.
+func withReceiver(ctx context.Context, storage string, do func(address string) error) (mb float64, err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return 0, notMeasured(err.Error())
+	}
+	cmd := exec.CommandContext(ctx, self) //nolint:gosec // this program
+	cmd.Env = append(os.Environ(), receiverVariable+"="+storage)
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return 0, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return 0, err
+	}
+	if err := cmd.Start(); err != nil {
+		return 0, err
+	}
+	address, err := bufio.NewReader(out).ReadString('\n')
+	if err == nil {
+		err = do(strings.TrimSpace(address))
+	}
+	mb, memory := peakMB(cmd.Process.Pid)
+	return mb, errors.Join(err, memory, in.Close(), cmd.Wait())
+}
+
+// peakMB is the most resident memory that a process has held, as Linux tells it.
+func peakMB(pid int) (float64, error) {
+	data, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status"))
+	if err != nil {
+		return 0, notMeasured("no resident memory on this system: " + err.Error())
+	}
+	_, rest, _ := strings.Cut(string(data), "VmHWM:")
+	var kb float64
+	if _, err := fmt.Sscan(rest, &kb); err != nil {
+		return 0, notMeasured("no peak of resident memory on this system")
+	}
+	return kb / 1000, nil
+}
