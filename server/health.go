@@ -11,10 +11,10 @@ import (
 // Health is how the service is. It names parts and says nothing about their
 // insides.
 type Health struct {
-	Status        Status              `json:"status"`
-	Version       string              `json:"version"`
-	UptimeSeconds float64             `json:"uptime_seconds"`
-	Timestamp     time.Time           `json:"timestamp"`
+	Status        Status          `json:"status"`
+	Version       string          `json:"version"`
+	UptimeSeconds float64         `json:"uptime_seconds"`
+	Timestamp     time.Time       `json:"timestamp"`
 	Checks        map[string]Part `json:"checks"`
 }
 

@@ -17,6 +17,9 @@ import (
 	"github.com/asleep-sdk/asleep/store/sqlite"
 )
 
+// The tests under load run alone: others of this package wait for things that have
+// their time, which a machine under load does not give them.
+
 // load delivers sessions from some goroutines until it is stopped, and knows which
 // were acknowledged.
 type load struct {
@@ -94,7 +97,6 @@ func (s *site) stored(tb testing.TB) map[string]store.Session {
 }
 
 func TestNothingThatWasAcknowledgedIsLostByKills(t *testing.T) {
-	t.Parallel()
 	sink := newSink(t)
 	s := newSite(t, sink.env()...)
 	var all []string
@@ -134,7 +136,6 @@ func TestNothingThatWasAcknowledgedIsLostByKills(t *testing.T) {
 }
 
 func TestATerminationUnderLoadLosesNothingAndEndsWell(t *testing.T) {
-	t.Parallel()
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		sink := newSink(t)
 		s := newSite(t, sink.env()...)
@@ -224,7 +225,6 @@ func TestADrainIsBounded(t *testing.T) {
 }
 
 func TestARotationOfSecretsRefusesNothing(t *testing.T) {
-	t.Parallel()
 	s := newSite(t, "ASLEEP_WEBHOOK_SECRET=")
 	file := filepath.Join(s.dir, "secret")
 	s.env = append(s.env, "ASLEEP_WEBHOOK_SECRET_FILE="+file)
@@ -282,7 +282,6 @@ func (s *site) inbox(tb testing.TB, args ...string) string {
 }
 
 func TestAThousandConnectionsAreServed(t *testing.T) {
-	t.Parallel()
 	s := newSite(t)
 	p := s.serve(t)
 	const connections = 1000
