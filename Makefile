@@ -2,7 +2,7 @@
 # The generator and the linter are built from the modules under internal/tools.
 
 .DEFAULT_GOAL := help
-.PHONY: help build test tests race lint fmt generate verify bench mutants fuzz cover examples demo clean
+.PHONY: help build test tests race lint fmt generate verify bench mutants fuzz cover examples demo demo-webhook clean
 
 ROOT   := $(CURDIR)
 TOOL   := go tool '-modfile=$(ROOT)/internal/tools/go.mod'
@@ -50,7 +50,7 @@ define each_module
 endef
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 build: ## compile every package; commands land in bin/
 	$(call each_module,$(PACKAGED),go build ./...)
@@ -124,5 +124,9 @@ demo: ## start a fake service, fetch 200 users' sessions into demo-out/, print w
 	@mkdir -p bin && go build -o bin/asleep ./cmd/asleep
 	@go run ./examples/demo bin/asleep demo-out
 
+demo-webhook: ## send 1,000 sessions' events to a receiver that is killed in the middle, print what is in the store
+	@mkdir -p bin && go build -o bin/asleep ./cmd/asleep
+	@go run ./examples/demo-webhook bin/asleep demo-webhook-out
+
 clean: ## remove what the other targets made
-	rm -rf bin demo-out cover.out cover.own.out cover.html
+	rm -rf bin demo-out demo-webhook-out cover.out cover.own.out cover.html

@@ -102,7 +102,8 @@ func (s *Server) post(ctx context.Context, w Webhook, user, body string, forged 
 			return 0, fmt.Errorf("asleeptest: webhook: %w", err)
 		}
 		status, err = send(ctx, client, w.URL, h, body)
-		if err == nil && status/100 == 2 || attempt >= cmp.Or(w.Attempts, 1) {
+		refused := forged && status == http.StatusUnauthorized // as it should be
+		if err == nil && (status/100 == 2 || refused) || attempt >= cmp.Or(w.Attempts, 1) {
 			return status, err
 		}
 		if sleep(ctx, time.Second) != nil {

@@ -45,10 +45,57 @@
 // ([Event.Check]) is stored and acknowledged, for its sender cannot mend it, and
 // becomes a dead letter.
 //
+// # The way through
+//
+// A [Processor] claims events in batches and takes each through its steps, at
+// least once. [Pipeline] makes the standard ones: confirm, store, invalidate, your
+// own, notify; or write yours with [Handle].
+//
+//	steps, err := webhook.Pipeline(webhook.PipelineConfig{Sessions: db.Sessions(), Notify: notifier})
+//	p, err := webhook.NewProcessor(inbox, steps)
+//	err = p.Run(ctx) // until ctx ends
+//
+// A step that is done is marked, and no retry repeats it. A session and its mark
+// are one commit where the inbox is a [store.Applier]; any other mark is written
+// with the next settlement of the event, at the latest after a tenth of a second,
+// so a crash can repeat what was done in that moment. What a step does must bear
+// being done twice, then; notifications have an ID to tell by.
+//
+// What an error of a step means:
+//
+//   - any error, a panic, no end in time: a failed attempt. Three more come, after
+//     1, 2 and 4 s; then the event is dead, with the last error, until it is
+//     replayed.
+//   - [Unavailable], [store.ErrUnavailable]: what all events need is away. No attempt
+//     is burnt, and the event comes back, for as long as it takes.
+//   - [RetryIn]: as it says. [Drop], and what no retry can mend: dead at once.
+//
+// After three outages in a row a step's gate closes: events that come to it are
+// handed back, and one at a time is let through to probe, after a second at first
+// and a minute at most. Ten thousand events thus do not each wait for a timeout.
+//
+// A step with a [Schedule] has workers of its own, so that a slow one holds up
+// nothing else, and hours of patience. Its tries count from the first failure,
+// which is kept as a mark of the event and survives a restart. Retried events
+// overtake each other: order is kept by the news of a session, not by the queue.
+//
+// A [Janitor] forgets what is done and old, and sessions past their retention.
+//
 // # How it fails
 //
 //   - The inbox is full, locked, slow or closed: 503 with Retry-After, and one line
 //     in the log every ten seconds. Senders have to come again.
+//   - The inbox is away from a processor: it claims nothing, keeps what it has to
+//     hand back, and tries again, every five seconds at last. Leases that ran out
+//     meanwhile are renewed before anything is claimed.
+//   - The API, the cache, the address of notifications is away: see above. Nothing
+//     dies of an outage but a notification whose schedule is over, after three days.
+//   - A step ignores the end of its context: it is left behind, five seconds later,
+//     with its goroutine. When as many are left behind as there are workers, the
+//     lane stands still; see [ProcessorStats].
+//   - The process ends: running steps have [Work].Drain to finish, the rest goes
+//     back without burning an attempt. It is killed: what it held is handed out
+//     again, on SQLite at the next start, elsewhere when the lease is over.
 //   - The sender goes away: what came whole is stored all the same.
 //   - The sender dawdles: 400 within the body's time, and the connection is closed.
 //   - A handler of another program stands in front: an X-Request-Id it has set on

@@ -18,6 +18,7 @@ type app struct {
 	Streams
 
 	environ []string
+	flags   config.Source  // what was given on the command line
 	reader  *config.Reader // the settings, and the list of problems
 	log     *slog.Logger
 	logging config.Logging
@@ -49,13 +50,8 @@ func Run(ctx context.Context, p Process) ExitCode {
 // is about to run.
 func (a *app) prepare(cmd *cobra.Command) {
 	a.started = true
-	environment := config.Environment(a.environ)
-	a.reader = config.NewReader(flagSource(cmd.Flags()), environment)
-	if file, ok := a.dotEnv(); ok {
-		problems := a.reader.Problems
-		a.reader = config.NewReader(flagSource(cmd.Flags()), environment, file)
-		a.reader.Problems = problems
-	}
+	a.flags = flagSource(cmd.Flags())
+	a.open()
 	a.bind(cmd.Flags())
 	a.logging = config.ReadLogging(a.reader)
 	a.json = a.logging.JSON
@@ -64,6 +60,24 @@ func (a *app) prepare(cmd *cobra.Command) {
 
 // logTo is the log of the settings, written to w.
 func (a *app) logTo(w io.Writer) *slog.Logger { return slog.New(newLogHandler(w, a.logging)) }
+
+// open begins to read: flags, then the environment, then the file .env as it is now.
+func (a *app) open() {
+	environment := config.Environment(a.environ)
+	a.reader = config.NewReader(a.flags, environment)
+	if file, ok := a.dotEnv(); ok {
+		problems := a.reader.Problems
+		a.reader = config.NewReader(a.flags, environment, file)
+		a.reader.Problems = problems
+	}
+}
+
+// again is the same run with its settings read anew, for files may have changed.
+func (a *app) again() *app {
+	b := &app{Streams: a.Streams, environ: a.environ, flags: a.flags, log: a.log, json: a.json, origins: a.origins, started: true}
+	b.open()
+	return b
+}
 
 func newLogHandler(w io.Writer, l config.Logging) slog.Handler {
 	options := &slog.HandlerOptions{Level: l.Level}

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/asleep-sdk/asleep/internal/config"
+	"github.com/asleep-sdk/asleep/server"
 )
 
 func newConfigCommand(a *app) *cobra.Command {
@@ -50,6 +51,7 @@ func (o *configShowOptions) run() error {
 		defer func() { _ = c.Close() }()
 	}
 	o.app.database()
+	server.ReadConfig(o.app.reader)
 	values := o.app.reader.Values()
 	err := settingView().all(o.app.Out, o.output, func(yield func(config.Value, error) bool) {
 		for _, v := range values {

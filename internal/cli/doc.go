@@ -37,6 +37,13 @@
 // of what is known. With --store a fetch has a storeSink beside its files, and the
 // commands that read ask the database instead of the service.
 //
+// # Serve
+//
+// serve runs package server on the store of the settings; inbox sees to its events,
+// through the service that owns them or, where none runs, by itself. SIGHUP makes a second
+// app of the same command line and environment, whose settings are read anew.
+// docs/serve.md is its manual.
+//
 // # How it fails
 //
 // An error becomes one line on stderr that begins with "asleep:" and says what

@@ -57,12 +57,14 @@ func newRootCommand(a *app) *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError(fmt.Errorf("%w: see %s --help", err, cmd.CommandPath()))
 	})
-	root.AddGroup(&cobra.Group{ID: "data", Title: "Data:"}, &cobra.Group{ID: "tools", Title: "Tools:"})
+	root.AddGroup(&cobra.Group{ID: "data", Title: "Data:"}, &cobra.Group{ID: "service", Title: "Service:"}, &cobra.Group{ID: "tools", Title: "Tools:"})
 	root.AddCommand(
 		newFetchCommand(a),
 		newUsersCommand(a),
 		newSessionsCommand(a),
 		newStatsCommand(a),
+		newServeCommand(a),
+		newInboxCommand(a),
 		newStoreCommand(a),
 		newFakeCommand(a),
 		newWebhookCommand(a),

@@ -43,12 +43,14 @@ func Environment(list []string) Source {
 
 // Value is a setting that was found or fell to its default.
 type Value struct {
-	Name   string // of the variable
-	Label  string // what the source calls it
-	Text   string // empty for a secret
-	Source string // the name of the source; "default" if no source has it
-	Rank   int    // of the source, 0 for the first; the number of sources for a default
-	Secret bool
+	Setting string   // the preferred name of the variable
+	Names   []string // all its names
+	Name    string   // the one that was found, else the preferred one
+	Label   string   // what the source calls it
+	Text    string   // empty for a secret
+	Source  string   // the name of the source; "default" if no source has it
+	Rank    int      // of the source, 0 for the first; the number of sources for a default
+	Secret  bool
 }
 
 // DefaultSource is the Source of a [Value] that no source has.
@@ -72,16 +74,26 @@ func (r *Reader) Find(names ...string) (v Value, ok bool) {
 	for rank, s := range r.sources {
 		for _, name := range names {
 			if text := s.Values[name]; text != "" {
-				return Value{Name: name, Label: s.label(name), Text: text, Source: s.Name, Rank: rank}, true
+				return Value{Setting: names[0], Names: names, Name: name, Label: s.label(name), Text: text, Source: s.Name, Rank: rank}, true
 			}
 		}
 	}
-	return Value{Name: names[0], Label: names[0], Source: DefaultSource, Rank: len(r.sources)}, false
+	return Value{Setting: names[0], Names: names, Name: names[0], Label: names[0], Source: DefaultSource, Rank: len(r.sources)}, false
 }
 
-// Values are the settings read so far, in the order of reading. The Text of a
-// secret is empty.
-func (r *Reader) Values() []Value { return slices.Clone(r.values) }
+// Values are the settings read so far, in the order of reading, one that was read
+// again once. The Text of a secret is empty.
+func (r *Reader) Values() []Value {
+	var values []Value
+	seen := map[string]bool{}
+	for _, v := range r.values {
+		if !seen[v.Setting] {
+			seen[v.Setting] = true
+			values = append(values, v)
+		}
+	}
+	return values
+}
 
 // read gives the setting to parse, and its default where there is none or
 // parse refuses it. The error of parse says what is wrong and what to do.
@@ -150,7 +162,7 @@ func (r *Reader) Secret(name string) Secret {
 		if text == "" && path == "" {
 			continue
 		}
-		v := Value{Name: name, Label: s.label(name), Source: s.Name, Rank: rank, Secret: true}
+		v := Value{Setting: name, Names: []string{name}, Name: name, Label: s.label(name), Source: s.Name, Rank: rank, Secret: true}
 		if path != "" {
 			v.Label = s.label(name + "_FILE")
 			v.Source += ", in the file " + path
@@ -165,7 +177,7 @@ func (r *Reader) Secret(name string) Secret {
 		}
 		return NewSecret(text)
 	}
-	r.values = append(r.values, Value{Name: name, Label: name, Source: DefaultSource, Rank: len(r.sources), Secret: true})
+	r.values = append(r.values, Value{Setting: name, Names: []string{name}, Name: name, Label: name, Source: DefaultSource, Rank: len(r.sources), Secret: true})
 	return Secret{}
 }
 

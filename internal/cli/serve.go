@@ -1,0 +1,174 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/redis/go-redis/v9"
+	"github.com/spf13/cobra"
+
+	"github.com/asleep-sdk/asleep/server"
+	"github.com/asleep-sdk/asleep/store"
+)
+
+type serveOptions struct {
+	app *app
+
+	rate      float64
+	readyFile string
+}
+
+const serveLong = `Receive webhooks, store what they bring, and tell your own service of it. An event is
+acknowledged once it is on the disk, and worked until it is done, also after a
+crash. docs/serve.md is the manual.
+
+ADDR (default 127.0.0.1:8080) takes deliveries at POST /asleep-webhook and
+/webhook. ADMIN_ADDR (default 127.0.0.1:9090) has /health, /metrics,
+/circuit-breaker/status and the inbox, and must not be reachable from outside.
+/live and /ready are on both.
+
+Whether a delivery is authentic, this decides:
+
+  ASLEEP_WEBHOOK_SECRET   deliveries are signed with it, by a gateway of yours
+  WEBHOOK_AUTH=key        or they only bear your API key, which is all that the
+                          service sends: each event is then confirmed by asking
+                          the service before it is acted on
+
+One of the two is needed. "asleep config show" lists all settings.
+
+The two lines on stdout are the URLs of ADDR and ADMIN_ADDR, written once they
+answer; --ready-file gets them too. With port 0 the system chooses a free port.
+
+SIGTERM and SIGINT end it: no new work, what is under way is finished within
+SHUTDOWN_TIMEOUT, and the exit code is 0 if all of it was. A second signal ends it
+at once; nothing that was acknowledged is lost. SIGHUP reads secrets anew that
+lie in files or in .env.`
+
+func newServeCommand(a *app) *cobra.Command {
+	o := &serveOptions{app: a}
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Receive webhooks and lose none",
+		Long:  serveLong,
+		Example: `  export ASLEEP_API_KEY=… ASLEEP_WEBHOOK_SECRET=… DATABASE_URL=sqlite:./asleep.db
+  asleep serve
+  asleep serve --addr :8080 --log-format json`,
+		GroupID: "service",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			a.noArguments(args)
+			return o.run(cmd.Context())
+		},
+		Args: cobra.ArbitraryArgs,
+	}
+	flags := cmd.Flags()
+	flags.String("addr", "", "where deliveries come in, as `HOST:PORT`; also ADDR (default 127.0.0.1:8080)")
+	flags.String("admin-addr", "", "where operators come in, as `HOST:PORT`; also ADMIN_ADDR (default 127.0.0.1:9090)")
+	addNumber(flags, &o.rate, "rate", "R", "the most requests a second to the service, to confirm events; 0 means 10", math.Inf(1))
+	flags.StringVar(&o.readyFile, "ready-file", "", "`FILE` that gets the URLs once they answer")
+	return cmd
+}
+
+func (o *serveOptions) run(ctx context.Context) error {
+	db := o.app.lastingDatabase()
+	cfg := o.config()
+	redis := o.redisCheck(cfg)
+	if err := o.app.refusal(); err != nil {
+		return err
+	}
+	s, err := db.open(ctx, writeStore)
+	if err != nil {
+		return err
+	}
+	err = o.serve(ctx, cfg, db, s, redis)
+	if closing := s.Close(); err == nil {
+		err = db.fail(closing)
+	}
+	return err
+}
+
+// config reads the settings and notes what is wrong with them.
+func (o *serveOptions) config() server.Config {
+	cfg := server.ReadConfig(o.app.reader)
+	cfg.Upstream.Rate = o.rate
+	cfg.Check(o.app.reader)
+	if c := o.app.client(); c != nil { // which has the last word about key and URL
+		_ = c.Close()
+	}
+	return cfg
+}
+
+// redisCheck looks after Redis, if one is named. Nothing is kept there so far.
+func (o *serveOptions) redisCheck(cfg server.Config) *redis.Client {
+	if cfg.RedisURL.IsZero() {
+		return nil
+	}
+	options, err := redis.ParseURL(cfg.RedisURL.Reveal())
+	if err != nil { // its text may quote the password
+		o.app.problem("REDIS_URL", "is not understood: give one such as redis://127.0.0.1:6379/0, what is special in it percent-encoded")
+		return nil
+	}
+	options.MaxRetries, options.DialerRetries, options.ContextTimeoutEnabled, options.PoolSize = -1, 1, true, 1
+	return redis.NewClient(options)
+}
+
+func (o *serveOptions) serve(ctx context.Context, cfg server.Config, db *database, s store.Store, rdb *redis.Client) error {
+	options := []server.Option{server.WithLogger(o.app.log), server.WithVersion(thisBuild().Version)}
+	if db.file != "" {
+		options = append(options, server.WithFile(db.file))
+	}
+	if rdb != nil {
+		defer func() { _ = rdb.Close() }()
+		options = append(options, server.WithCheck(server.Check{Name: "redis", Ask: func(ctx context.Context) error { return rdb.Ping(ctx).Err() }}))
+		o.app.log.InfoContext(ctx, "REDIS_URL is set: this version watches Redis and keeps nothing there")
+	}
+	service, err := server.New(cfg, s, options...)
+	if err != nil {
+		return db.fail(err)
+	}
+	stop := o.reloadOnHangup(ctx, service)
+	defer stop()
+	forget := context.AfterFunc(ctx, func() { tellSystemd(daemon.SdNotifyStopping) })
+	defer forget()
+	err = service.Run(ctx, func(at server.Addresses) error {
+		tellSystemd(daemon.SdNotifyReady)
+		return o.announce(at)
+	})
+	if e, ok := errors.AsType[*server.ListenError](err); ok {
+		v, _ := o.app.reader.Find("ASLEEP_"+e.Setting, e.Setting)
+		o.app.problem(v.Label, "%q cannot be listened on: %v: choose another address, or port 0 for any free port", e.Addr, e.Err)
+		return o.app.refusal()
+	}
+	return err
+}
+
+// announce tells scripts and people the URLs.
+func (o *serveOptions) announce(at server.Addresses) error {
+	text := "http://" + at.Public.String() + "\nhttp://" + at.Admin.String() + "\n"
+	if o.readyFile != "" {
+		if err := writeWhole(o.readyFile, text); err != nil {
+			return usageError(fmt.Errorf("%s %q cannot be written: %w: name another file", o.app.origin("ready-file").label, o.readyFile, err))
+		}
+	}
+	_, err := fmt.Fprint(o.app.Out, text)
+	return stdoutError(err)
+}
+
+// adminURL is where the service of ADMIN_ADDR is asked from this machine.
+func adminURL(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
+		host = "127.0.0.1"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}
+
+// readSecrets reads the settings anew, as they are now.
+func (o *serveOptions) readSecrets() (server.Config, error) {
+	again := &serveOptions{app: o.app.again(), rate: o.rate}
+	cfg := again.config()
+	return cfg, again.app.refusal()
+}

@@ -1,0 +1,53 @@
+package server_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"net/http/httptest"
+
+	"github.com/asleep-sdk/asleep/asleeptest"
+	"github.com/asleep-sdk/asleep/server"
+	"github.com/asleep-sdk/asleep/store/memory"
+	"github.com/asleep-sdk/asleep/webhook"
+)
+
+// A service in a server of your own: its handler is mounted like any other, and a
+// function of yours is told of what was stored.
+func Example() {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	cfg := server.DefaultConfig() // or server.FromEnv()
+	cfg.Upstream.APIKey = server.NewSecret("key")
+	cfg.Webhooks.Auth = server.AuthSignature
+	cfg.Webhooks.Secrets = []server.Secret{server.NewSecret("secret")}
+
+	told := make(chan webhook.Notification, 1)
+	db := memory.New() // or store.Open, for a database that lasts
+	s, err := server.New(cfg, db, server.WithNotifier(webhook.NotifyFunc(func(_ context.Context, n webhook.Notification) error {
+		told <- n
+		return nil
+	})))
+	if err != nil {
+		log.Print(err)
+		return
+	}
+	s.Start(ctx)
+	srv := httptest.NewServer(s.Handler()) // or http.Handle("/hooks/", …)
+	defer srv.Close()
+
+	fake := asleeptest.New(asleeptest.Config{Users: 1, SessionsPerUser: 1, APIKeys: []string{"key"}})
+	night := fake.Sessions("user-0001")[0].ID
+	status, err := fake.SendEvent(ctx, asleeptest.Webhook{URL: srv.URL + "/webhook", Secret: "secret"}, night, asleeptest.Event{})
+	fmt.Println(status, err)
+	n := <-told
+	fmt.Println(n.Type, n.UserID, n.SessionID == night)
+
+	fmt.Println(s.Health(ctx).Checks["database"].Status)
+	fmt.Println(s.Stop(ctx))
+	// Output:
+	// 200 <nil>
+	// SESSION_COMPLETE user-0001 true
+	// healthy
+	// <nil>
+}

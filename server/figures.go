@@ -1,0 +1,73 @@
+package server
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/asleep-sdk/asleep/client"
+	"github.com/asleep-sdk/asleep/observe/prom"
+	"github.com/asleep-sdk/asleep/webhook"
+)
+
+// figures are what /metrics shows. Nil counts nothing.
+type figures struct {
+	page       *prom.Page
+	calls      *prom.Calls
+	requests   *prom.Requests
+	deliveries *prom.Deliveries
+	work       *prom.Work
+}
+
+func newFigures() (*figures, error) {
+	f := &figures{
+		page: prom.NewPage(), calls: prom.NewCalls(), requests: prom.NewRequests(),
+		deliveries: prom.NewDeliveries(), work: prom.NewWork(),
+	}
+	return f, f.page.Register(f.calls, f.requests, f.deliveries, f.work)
+}
+
+// read adds the snapshots of a service that is complete.
+func (f *figures) read(s *Service) error {
+	if f == nil {
+		return nil
+	}
+	if err := f.page.Register(prom.NewPolicies(s.upstream.stats)); err != nil || s.inbox == nil {
+		return err
+	}
+	return f.page.Register(prom.NewReceiver(s.receiver.Stats), prom.NewProcessor(s.worker.processor.Stats), prom.NewInbox(s.inbox.Depth))
+}
+
+// The hooks and observers below are none where nothing is counted.
+
+func (f *figures) hooks() client.Hooks {
+	if f == nil {
+		return client.Hooks{}
+	}
+	return f.calls.Hooks()
+}
+
+func (f *figures) delivery(d webhook.Delivery) {
+	if f != nil {
+		f.deliveries.Observe(d)
+	}
+}
+
+func (f *figures) worked(o webhook.Observation) {
+	if f != nil {
+		f.work.Observe(o)
+	}
+}
+
+// measure counts exchanges by the template of their route.
+func (s *Service) measure(next http.Handler) http.Handler {
+	f := s.figures
+	if f == nil {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		x := exchangeOf(r)
+		f.requests.Begin()
+		defer func() { f.requests.End(printable(r.Method), x.route, x.status, time.Since(x.start)) }()
+		next.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,58 @@
+package server
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/asleep-sdk/asleep/webhook"
+)
+
+// The routes that only ask how things are: a line of the log for each would
+// drown the others.
+var probes = map[string]bool{"/live": true, "/ready": true, "/health": true, "/metrics": true}
+
+// router is a [http.ServeMux] that answers in the one form of failures, and
+// tells the exchange which route a request fits.
+type router struct {
+	mux *http.ServeMux
+}
+
+func newRouter() *router {
+	m := &router{mux: http.NewServeMux()}
+	m.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		webhook.WriteProblem(w, r, http.StatusNotFound, "not_found", "there is nothing at this path")
+	})
+	return m
+}
+
+// all hands every request for a path to h, which judges the method.
+func (m *router) all(path string, h http.Handler) {
+	m.mux.Handle(path, m.named(path, h))
+}
+
+// get and post hand requests of one method to h and refuse the others.
+func (m *router) get(path string, h http.HandlerFunc) {
+	m.only(path, h, http.MethodGet, http.MethodHead)
+}
+func (m *router) post(path string, h http.HandlerFunc) { m.only(path, h, http.MethodPost) }
+
+func (m *router) only(path string, h http.HandlerFunc, methods ...string) {
+	m.all(path, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !slices.Contains(methods, r.Method) {
+			w.Header().Set("Allow", strings.Join(methods, ", "))
+			webhook.WriteProblem(w, r, http.StatusMethodNotAllowed, "method_not_allowed", "this path answers "+strings.Join(methods, " and ")+" only")
+			return
+		}
+		h(w, r)
+	}))
+}
+
+func (m *router) named(route string, h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		exchangeOf(r).route = route
+		h.ServeHTTP(w, r)
+	})
+}
+
+func (m *router) ServeHTTP(w http.ResponseWriter, r *http.Request) { m.mux.ServeHTTP(w, r) }

@@ -1,0 +1,152 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/asleep-sdk/asleep/store"
+	"github.com/asleep-sdk/asleep/webhook"
+)
+
+// Service is a receiver with what stands around it. Make one with [New].
+type Service struct {
+	cfg      Config
+	log      *slog.Logger
+	version  string
+	begun    time.Time
+	file     string       // what fileID says of the database
+	phase    atomic.Int32 // a phase
+	token    atomic.Pointer[Secret]
+	monitors []*monitor
+
+	reloading sync.Mutex
+
+	db       store.Store
+	inbox    store.Inbox // nil without webhooks
+	upstream *upstream
+	verifier *webhook.Verifier
+	receiver *webhook.Receiver
+	worker   *worker
+	figures  *figures
+
+	public, admin http.Handler
+}
+
+// Option configures a [Service]. Of the same one the last wins, but
+// [WithCheck] and [WithSteps] add.
+type Option func(*settings)
+
+type settings struct {
+	log      *slog.Logger
+	version  string
+	checks   []Check
+	notifier webhook.Notifier
+	steps    []webhook.Step
+	file     string
+}
+
+// WithLogger has the service log what happens: exchanges, changes of its health,
+// and what its parts do. Neither bodies nor secrets are in any line, and user ids as
+// digests, unless [Config].LogUserIDs says otherwise. Nil, the default, is
+// silent.
+func WithLogger(l *slog.Logger) Option { return func(s *settings) { s.log = l } }
+
+// WithVersion is what /health calls the version of the program.
+func WithVersion(version string) Option { return func(s *settings) { s.version = version } }
+
+// WithCheck adds a part to the health.
+func WithCheck(c Check) Option { return func(s *settings) { s.checks = append(s.checks, c) } }
+
+// WithFile tells the file of the database, where there is one: the room on its disk
+// becomes part of the health, and requests about another inbox are refused.
+func WithFile(path string) Option { return func(s *settings) { s.file = path } }
+
+// WithNotifier hands notifications to n, such as a function of the program,
+// instead of posting them to [Config].Notify.
+func WithNotifier(n webhook.Notifier) Option { return func(s *settings) { s.notifier = n } }
+
+// WithSteps adds steps of the program to what is done about every event, between the
+// store and the notification.
+func WithSteps(steps ...webhook.Step) Option {
+	return func(s *settings) { s.steps = append(s.steps, steps...) }
+}
+
+// New makes a service over an open store, whose inbox it takes. It sends nothing
+// and does no work before [Service.Run] or [Service.Start]. The store remains
+// the caller's to close, after the service has ended.
+//
+// All problems of the configuration are told at once. Errors of the inbox are
+// those of [store.Store].Inbox, such as [store.ErrOwned].
+func New(cfg Config, db store.Store, opts ...Option) (*Service, error) {
+	given := settings{log: slog.New(slog.DiscardHandler), version: "unknown"}
+	for _, o := range opts {
+		o(&given)
+	}
+	if given.log == nil {
+		given.log = slog.New(slog.DiscardHandler)
+	}
+	s := &Service{cfg: cfg, log: given.log, version: given.version, begun: time.Now(), db: db}
+	s.token.Store(&cfg.AdminToken)
+	if err := s.assemble(given); err != nil {
+		return nil, fmt.Errorf("server: %w", err)
+	}
+	return s, nil
+}
+
+func (s *Service) assemble(given settings) (err error) {
+	if s.cfg.Metrics {
+		if s.figures, err = newFigures(); err != nil {
+			return err
+		}
+	}
+	if s.upstream, err = newUpstream(s.cfg.Upstream, s.log, s.figures.hooks()); err != nil {
+		return err
+	}
+	if s.cfg.Webhooks.Enabled {
+		if err := s.openReceiver(given); err != nil {
+			return err
+		}
+	}
+	if given.file != "" {
+		s.file = fileID(given.file)
+		if c, ok := diskCheck(given.file); ok {
+			given.checks = append(given.checks, c)
+		}
+	}
+	for _, c := range append(s.checks(), given.checks...) {
+		s.monitors = append(s.monitors, newMonitor(c, s.noteHealth))
+	}
+	s.public = chain(s.publicRoutes(), s.layers())
+	s.admin = chain(s.guard(s.adminRoutes()), s.layers())
+	return s.figures.read(s)
+}
+
+// checks are the parts that every service has.
+func (s *Service) checks() []Check {
+	list := []Check{
+		{Name: "database", Critical: true, Ask: s.db.Ping},
+		s.upstream.check(),
+		s.upstream.breakerCheck(),
+	}
+	if s.inbox != nil {
+		list = append(list, Check{Name: "inbox", Ask: s.checkInbox})
+	}
+	return list
+}
+
+// checkInbox finds so many events waiting that the receiver refuses more.
+func (s *Service) checkInbox(ctx context.Context) error {
+	d, err := s.inbox.Depth(ctx)
+	switch limit := s.cfg.Webhooks.Backlog; {
+	case err != nil:
+		return err
+	case limit > 0 && d.Backlog() >= limit:
+		return fmt.Errorf("%d events wait, the limit is %d: more are refused", d.Backlog(), limit)
+	}
+	return nil
+}

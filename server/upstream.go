@@ -1,0 +1,132 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/asleep-sdk/asleep"
+	"github.com/asleep-sdk/asleep/client"
+	"github.com/asleep-sdk/asleep/webhook"
+)
+
+// upstream is the way to the API: a client that can be exchanged for one with
+// another key, and what was last seen of the other side.
+type upstream struct {
+	settings Upstream
+	options  []client.Option
+	client   atomic.Pointer[client.Client]
+	seen     atomic.Pointer[sight]
+}
+
+// sight is the last attempt.
+type sight struct {
+	at     time.Time
+	op     string
+	class  string
+	status int
+}
+
+func newUpstream(u Upstream, log *slog.Logger, hooks client.Hooks) (*upstream, error) {
+	up := &upstream{settings: u}
+	up.options = append(u.clientOptions(), client.WithLogger(log), client.WithHooks(hooks), client.WithHooks(client.Hooks{AttemptEnd: up.look}))
+	return up, up.use(u.APIKey)
+}
+
+// use makes all calls from now on with another key.
+func (u *upstream) use(key Secret) error {
+	c, err := client.New(key.Reveal(), u.options...)
+	if err != nil {
+		return err
+	}
+	u.settings.APIKey = key
+	if old := u.client.Swap(c); old != nil {
+		return old.Close() // idle connections only: calls under way go on
+	}
+	return nil
+}
+
+func (u *upstream) stats() client.Stats { return u.client.Load().Stats() }
+
+func (u *upstream) close() error { return u.client.Load().Close() }
+
+func (u *upstream) look(_ context.Context, op *client.Operation, a *client.Attempt) {
+	if a.Class != "canceled" { // that would say something about us
+		u.seen.Store(&sight{at: time.Now(), op: op.Op, class: a.Class, status: a.StatusCode})
+	}
+}
+
+// FetchSession implements [webhook.Fetcher].
+func (u *upstream) FetchSession(ctx context.Context, user, session string) (*asleep.Report, error) {
+	report, err := u.client.Load().Session(ctx, user, session)
+	switch {
+	case err == nil:
+		return report, nil
+	case errors.Is(err, client.ErrNotFound):
+		return nil, fmt.Errorf("%w: %w", webhook.ErrNoSession, err)
+	case errors.Is(err, client.ErrUserIDInvalid), errors.Is(err, client.ErrInvalid):
+		return nil, webhook.Drop(err)
+	case errors.Is(err, client.ErrDecode), errors.Is(err, client.ErrBodyTooLarge):
+		return nil, webhook.RetryIn(undecodableWait, err) // of this session, not of the service
+	}
+	return nil, err
+}
+
+// undecodableWait is how long to wait before an answer that made no sense is
+// asked for again.
+const undecodableWait = 2 * time.Second
+
+// What the watch goes by.
+const (
+	sightLasts   = 30 * time.Second // without calls, the service is asked how it is
+	upstreamsAge = 5 * time.Second
+)
+
+// check is the part "upstream" of the health. What calls have met tells; only if
+// they met trouble, or there were none for a while, the service is asked, which
+// costs a request.
+func (u *upstream) check() Check {
+	return Check{Name: "upstream", Every: upstreamsAge, Ask: func(ctx context.Context) error {
+		last := u.seen.Load()
+		if last == nil || time.Since(last.at) > sightLasts || last.trouble() != nil {
+			if err := u.client.Load().Ping(ctx); err != nil {
+				return err
+			}
+			last = u.seen.Load()
+		}
+		return last.trouble()
+	}}
+}
+
+// trouble is what an attempt says about the service and the account.
+func (s *sight) trouble() error {
+	if s == nil {
+		return nil
+	}
+	switch s.class {
+	case "transient", "transport", "timeout", "redirect", "too_large":
+		return fmt.Errorf("the service does not work: %s, status %d", s.class, s.status)
+	case "quota_exceeded", "plan_expired", "forbidden":
+		return fmt.Errorf("the service refuses this account: %s", s.class)
+	}
+	if s.op == "ping" && s.status == http.StatusUnauthorized {
+		return errors.New("the service refuses the API key")
+	}
+	return nil
+}
+
+// breakerCheck is the part "breaker" of the health.
+func (u *upstream) breakerCheck() Check {
+	return Check{Name: "breaker", Ask: func(context.Context) error {
+		for _, b := range u.stats().Breakers {
+			if b.State != "closed" && b.State != "forced_closed" {
+				return fmt.Errorf("the breaker of %s is %s", b.Name, b.State)
+			}
+		}
+		return nil
+	}}
+}
