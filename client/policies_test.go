@@ -211,6 +211,22 @@ func TestHooksAndLogHearOfCallsAndTellNoSecret(t *testing.T) {
 	}
 }
 
+func TestThePingOfAHealthyServiceIsNoErrorInTheLog(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[int]string{404: `"level":"INFO","msg":"api_response"`, 401: `"level":"INFO","msg":"api_response"`, 503: `"level":"WARN","msg":"api_error"`} {
+		var out bytes.Buffer
+		logger := slog.New(slog.NewJSONHandler(&out, nil))
+		guarded(t, func() int { return status }, func(s *subject) {
+			if err := s.client.Ping(s.T.Context()); err != nil {
+				s.T.Error(err)
+			}
+		}, client.WithLogger(logger))
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%d: the log has no %s:\n%s", status, want, out.String())
+		}
+	}
+}
+
 func TestNewNamesEveryBadFigureOfThePolicies(t *testing.T) {
 	t.Parallel()
 	_, err := client.New(secret, client.WithBudget(client.Budget{Tokens: -1}), client.WithBreaker(client.Breaker{Failures: -2}),

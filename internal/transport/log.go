@@ -9,7 +9,7 @@ import (
 // LogHooks returns hooks that write to logger:
 //
 //	api_request   debug  a request is about to be sent
-//	api_response  info   it was answered with success
+//	api_response  info   it was answered with success, or a ping with any status below 500
 //	api_error     warn   it failed, or a call ended without an answer
 //	api_event     debug  retries, waits; warn for a breaker and an empty budget
 //
@@ -37,7 +37,7 @@ func (l logHooks) answer(ctx context.Context, op *Operation, a *Attempt) {
 	if a.Superseded {
 		return // the pair's events have told of it
 	}
-	if a.ErrorType != "" {
+	if a.ErrorType != "" && !pong(op, a) {
 		l.failed(ctx, op, failure{a.Number, a.StatusCode, a.RequestID, a.ErrorType, a.Duration, a.Err})
 		return
 	}
@@ -45,6 +45,12 @@ func (l logHooks) answer(ctx context.Context, op *Operation, a *Attempt) {
 		l.logger.LogAttrs(ctx, slog.LevelInfo, "api_response", append(l.attrs(op, a.Number, a.RequestID),
 			slog.Int("status_code", a.StatusCode), milliseconds("duration_ms", a.Duration))...)
 	}
+}
+
+// pong reports whether an attempt to ping got what it asks for: any answer that is
+// no trouble of the service.
+func pong(op *Operation, a *Attempt) bool {
+	return op.Kind == KindPing.String() && a.StatusCode > 0 && a.StatusCode < 500
 }
 
 // end tells of calls whose end no attempt has told of.
