@@ -1,0 +1,109 @@
+//go:build unix
+
+package dbtest_test
+
+import (
+	"net"
+	"net/url"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/asleep-sdk/asleep/internal/dbtest"
+)
+
+func TestRedisSurvivesBeingMistreated(t *testing.T) {
+	t.Parallel()
+	s := dbtest.Redis(t)
+	ping := func() string {
+		c, err := net.Dial("tcp", s.Addr)
+		if err != nil {
+			return err.Error()
+		}
+		defer func() { _ = c.Close() }()
+		_ = c.SetDeadline(time.Now().Add(200 * time.Millisecond))
+		if _, err := c.Write([]byte("PING\r\n")); err != nil {
+			return err.Error()
+		}
+		answer := make([]byte, 64)
+		n, err := c.Read(answer)
+		if err != nil {
+			return err.Error()
+		}
+		return strings.TrimSpace(string(answer[:n]))
+	}
+	if got := ping(); got != "+PONG" {
+		t.Fatalf("new server: %s", got)
+	}
+	s.Stall()
+	if got := ping(); !strings.Contains(got, "timeout") {
+		t.Errorf("stalled server: %s", got)
+	}
+	s.Resume()
+	if got := ping(); got != "+PONG" {
+		t.Errorf("resumed server: %s", got)
+	}
+	s.Kill()
+	if got := ping(); !strings.Contains(got, "refused") {
+		t.Errorf("killed server: %s", got)
+	}
+	s.Restart(t)
+	if got := ping(); got != "+PONG" {
+		t.Errorf("restarted server: %s", got)
+	}
+}
+
+func TestAClusterServesEverySlot(t *testing.T) {
+	t.Parallel()
+	nodes := dbtest.RedisCluster(t, 3)
+	if len(nodes) != 3 || nodes[0].Addr == nodes[1].Addr || nodes[1].Addr == nodes[2].Addr {
+		t.Fatalf("nodes %v", nodes)
+	}
+	for _, s := range nodes {
+		c, err := net.Dial("tcp", s.Addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Write([]byte("CLUSTER INFO\r\n")); err != nil {
+			t.Fatal(err)
+		}
+		answer := make([]byte, 1024)
+		n, _ := c.Read(answer)
+		_ = c.Close()
+		if info := string(answer[:n]); !strings.Contains(info, "cluster_slots_ok:16384") {
+			t.Errorf("%s: %s", s.Addr, info)
+		}
+	}
+}
+
+func TestPostgresKeepsItsDatabasesOverAKill(t *testing.T) {
+	t.Parallel()
+	c := dbtest.Postgres(t)
+	first, second := c.Database(t), c.Database(t)
+	if first == second {
+		t.Fatalf("two databases at %s", first)
+	}
+	psql := func(database, statement string) (string, error) {
+		u, err := url.Parse(database)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.Command("psql", "-XAtq", "-h", u.Hostname(), "-p", u.Port(), "-U", "test", "-d", u.Path[1:], "-c", statement).CombinedOutput()
+		return strings.TrimSpace(string(out)), err
+	}
+	if out, err := psql(first, "CREATE TABLE kept (n int); INSERT INTO kept VALUES (7)"); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	c.Kill()
+	if out, err := psql(first, "SELECT n FROM kept"); err == nil {
+		t.Errorf("a killed server answers %s", out)
+	}
+	c.Restart(t)
+	if out, err := psql(first, "SELECT n FROM kept"); err != nil || out != "7" {
+		t.Errorf("after the restart: %v, %s", err, out)
+	}
+	if out, err := psql(second, "SELECT n FROM kept"); err == nil {
+		t.Errorf("the other database has it too: %s", out)
+	}
+}

@@ -1,0 +1,142 @@
+//go:build unix
+
+package dbtest
+
+import (
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+)
+
+// Cluster is a PostgreSQL server, which calls its databases together a cluster.
+type Cluster struct {
+	*Server
+	bin       string
+	databases atomic.Int64
+}
+
+// Postgres starts a PostgreSQL server whose user "test" needs no password. Its
+// folder survives [Server.Kill] and [Server.Restart]. What was committed survives being
+// killed; syncing to the disk is off, as nothing here cuts the power, and settings
+// such as "fsync=on" overrule that.
+func Postgres(tb testing.TB, settings ...string) *Cluster {
+	tb.Helper()
+	bin := postgresBin()
+	if bin == "" {
+		missing(tb, "PostgreSQL", "postgresql")
+	}
+	dir := postgresDir(tb)
+	attributes := unprivileged(tb, dir)
+	environment := []string{"LC_ALL=C", "TZ=UTC", "PATH=" + bin + ":/usr/bin:/bin"}
+	command := func(name string, args ...string) *exec.Cmd {
+		cmd := exec.Command(filepath.Join(bin, name), args...)
+		cmd.Dir, cmd.Env, cmd.SysProcAttr = dir, environment, &syscall.SysProcAttr{Credential: attributes}
+		return cmd
+	}
+	data := filepath.Join(dir, "data")
+	if out, err := command("initdb", "-D", data, "-U", "test", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync").CombinedOutput(); err != nil {
+		tb.Fatalf("initdb: %v\n%s", err, out)
+	}
+	all := append([]string{
+		"listen_addresses=127.0.0.1", "fsync=off", "full_page_writes=off",
+		"max_connections=200", "log_min_messages=warning", "timezone=UTC",
+	}, settings...)
+	s := &Server{
+		name: "postgres",
+		quit: syscall.SIGINT, // a fast shutdown: it waits for nobody
+		command: func(port int) *exec.Cmd {
+			args := []string{"-D", data, "-p", strconv.Itoa(port), "-k", dir}
+			for _, setting := range all {
+				args = append(args, "-c", setting)
+			}
+			return command("postgres", args...)
+		},
+		ready: func(addr string) bool {
+			host, port, _ := strings.Cut(addr, ":")
+			return exec.Command(filepath.Join(bin, "pg_isready"), "-q", "-h", host, "-p", port).Run() == nil
+		},
+	}
+	s.start(tb)
+	return &Cluster{Server: s, bin: bin}
+}
+
+// Database makes an empty database and returns its URL. It goes with the server.
+func (c *Cluster) Database(tb testing.TB) string {
+	tb.Helper()
+	name := fmt.Sprintf("test%d", c.databases.Add(1))
+	host, port, _ := strings.Cut(c.Addr, ":")
+	cmd := exec.Command(filepath.Join(c.bin, "createdb"), "-h", host, "-p", port, "-U", "test", "-T", "template0", name)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		tb.Fatalf("createdb: %v\n%s", err, out)
+	}
+	u := url.URL{Scheme: "postgres", User: url.User("test"), Host: c.Addr, Path: name, RawQuery: "sslmode=disable"}
+	return u.String()
+}
+
+// postgresBin finds the folder of the newest server's programs, or returns "".
+// What is on the PATH may be a link, and the programs look for their siblings
+// beside what it leads to.
+func postgresBin() string {
+	if found, err := exec.LookPath("initdb"); err == nil {
+		if found, err = filepath.EvalSymlinks(found); err == nil {
+			return filepath.Dir(found)
+		}
+	}
+	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb") // the pattern is well-formed
+	if len(found) == 0 {
+		return ""
+	}
+	return filepath.Dir(slices.MaxFunc(found, func(a, b string) int { return release(a) - release(b) }))
+}
+
+// release is the version in /usr/lib/postgresql/15/bin/initdb.
+func release(path string) int {
+	n, _ := strconv.Atoi(filepath.Base(filepath.Dir(filepath.Dir(path))))
+	return n
+}
+
+// postgresDir makes a folder with a short name, as that of its socket may have
+// 107 bytes, and outside the test's own, which another user may not enter.
+func postgresDir(tb testing.TB) string {
+	tb.Helper()
+	dir, err := os.MkdirTemp("", "asleep-pg-") //nolint:usetesting // a private folder of the test is closed to that user
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
+// unprivileged gives the folder to a user who may run PostgreSQL, which refuses
+// root, and returns that user; nil is the user of the test.
+func unprivileged(tb testing.TB, dir string) *syscall.Credential {
+	tb.Helper()
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	account, err := user.Lookup("postgres")
+	if err != nil {
+		account, err = user.Lookup("nobody")
+	}
+	if err != nil {
+		tb.Fatalf("PostgreSQL does not run as root, and there is no user for it: %v", err)
+	}
+	uid, errUser := strconv.ParseUint(account.Uid, 10, 32)
+	gid, errGroup := strconv.ParseUint(account.Gid, 10, 32)
+	if errUser != nil || errGroup != nil {
+		tb.Fatalf("user %s has the ids %q and %q", account.Username, account.Uid, account.Gid)
+	}
+	if err := os.Chown(dir, int(uid), int(gid)); err != nil {
+		tb.Fatal(err)
+	}
+	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+}

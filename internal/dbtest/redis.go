@@ -1,0 +1,154 @@
+//go:build unix
+
+package dbtest
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Redis starts a Redis server without persistence; args are further options of
+// its command line, such as "--maxmemory", "8mb". Its URL is "redis://" + Addr.
+func Redis(tb testing.TB, args ...string) *Server {
+	tb.Helper()
+	bin, err := exec.LookPath("redis-server")
+	if err != nil {
+		missing(tb, "redis-server", "redis-server")
+	}
+	dir := tb.TempDir()
+	s := &Server{
+		name: "redis-server",
+		quit: syscall.SIGTERM,
+		command: func(port int) *exec.Cmd {
+			all := []string{
+				"--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", dir,
+				"--save", "", "--appendonly", "no", "--loglevel", "warning",
+			}
+			return exec.Command(bin, append(all, args...)...)
+		},
+		ready: func(addr string) bool {
+			answer, err := redisCommand(context.WithoutCancel(tb.Context()), addr, "PING")
+			// A server with a password is up when it asks for it.
+			return err == nil && (answer == "+PONG" || strings.HasPrefix(answer, "-NOAUTH"))
+		},
+	}
+	s.start(tb)
+	return s
+}
+
+// clusterSlots is how many hash slots a Redis cluster has.
+const clusterSlots = 16384
+
+// RedisCluster starts a Redis cluster of so many masters that share the slots
+// evenly, and returns when every node knows all of them.
+func RedisCluster(tb testing.TB, nodes int) []*Server {
+	tb.Helper()
+	all := make([]*Server, nodes)
+	for i := range all {
+		all[i] = Redis(tb, "--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf",
+			"--cluster-port", strconv.Itoa(freePort(tb)), "--cluster-node-timeout", "2000")
+		first, last := i*clusterSlots/nodes, (i+1)*clusterSlots/nodes-1
+		must(tb, all[i], "CLUSTER", "ADDSLOTSRANGE", strconv.Itoa(first), strconv.Itoa(last))
+		must(tb, all[i], "CLUSTER", "SET-CONFIG-EPOCH", strconv.Itoa(i+1))
+	}
+	for _, s := range all[1:] {
+		bus := must(tb, s, "CONFIG", "GET", "cluster-port")
+		must(tb, all[0], "CLUSTER", "MEET", "127.0.0.1", strconv.Itoa(s.port), bus[strings.LastIndexByte(bus, '\n')+1:])
+	}
+	for _, s := range all {
+		awaitCluster(tb, s, nodes)
+	}
+	return all
+}
+
+func awaitCluster(tb testing.TB, s *Server, nodes int) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), readyWithin)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		info, err := redisCommand(ctx, s.Addr, "CLUSTER", "INFO")
+		if err == nil && strings.Contains(info, "cluster_state:ok") && strings.Contains(info, fmt.Sprintf("cluster_known_nodes:%d", nodes)) {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			tb.Fatalf("the Redis cluster does not come together: %v\n%s", err, info)
+		case <-tick.C:
+		}
+	}
+}
+
+func must(tb testing.TB, s *Server, command ...string) string {
+	tb.Helper()
+	answer, err := redisCommand(tb.Context(), s.Addr, command...)
+	if err != nil || strings.HasPrefix(answer, "-") {
+		tb.Fatalf("%s: %v %s", strings.Join(command, " "), err, answer)
+	}
+	return answer
+}
+
+// redisCommand sends one command over a connection of its own and returns the
+// answer: a simple answer with its sign, a string bare, an array by lines.
+func redisCommand(ctx context.Context, addr string, command ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	c, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = c.Close() }()
+	deadline, _ := ctx.Deadline()
+	if err := c.SetDeadline(deadline); err != nil {
+		return "", err
+	}
+	var request strings.Builder
+	fmt.Fprintf(&request, "*%d\r\n", len(command))
+	for _, word := range command {
+		fmt.Fprintf(&request, "$%d\r\n%s\r\n", len(word), word)
+	}
+	if _, err := io.WriteString(c, request.String()); err != nil {
+		return "", err
+	}
+	return readAnswer(bufio.NewReader(c))
+}
+
+func readAnswer(r *bufio.Reader) (string, error) {
+	line, err := r.ReadString('\n')
+	if err != nil {
+		return "", err
+	}
+	line = strings.TrimRight(line, "\r\n")
+	switch {
+	case strings.HasPrefix(line, "$"):
+		n, err := strconv.Atoi(line[1:])
+		if err != nil || n < 0 {
+			return "", err
+		}
+		text := make([]byte, n+len("\r\n"))
+		_, err = io.ReadFull(r, text)
+		return string(text[:n]), err
+	case strings.HasPrefix(line, "*"):
+		n, err := strconv.Atoi(line[1:])
+		var parts []string
+		for range n {
+			part, failed := readAnswer(r)
+			if failed != nil {
+				return "", failed
+			}
+			parts = append(parts, part)
+		}
+		return strings.Join(parts, "\n"), err
+	}
+	return line, nil
+}
