@@ -21,6 +21,7 @@ type Client struct {
 	overall  time.Duration
 	redactor redactor
 	zones    *zones
+	memory   *memory // nil holds nothing
 }
 
 // New makes a client for an API key. It sends nothing. Without options it calls

@@ -87,12 +87,13 @@ func (a *app) refusal() error { return a.reader.Err() }
 // problems, and the client is nil then: ask refusal before using it.
 func (a *app) client(opts ...client.Option) *client.Client {
 	settings := config.ReadUpstream(a.reader, client.DefaultBaseURL)
-	given := []client.Option{client.WithBaseURL(settings.BaseURL), client.WithUserAgent("asleep-cli")}
+	given := []client.Option{
+		client.WithBaseURL(settings.BaseURL), client.WithUserAgent("asleep-cli"),
+		client.WithTimeouts(client.Timeouts{Attempt: settings.RequestTimeout}),
+		client.WithBreaker(client.Breaker{Failures: settings.BreakerFailures, OpenFor: settings.BreakerReset}),
+	}
 	if settings.MaxConnections > 0 {
 		given = append(given, client.WithPool(client.Pool{MaxConnections: settings.MaxConnections}))
-	}
-	if settings.RequestTimeout > 0 {
-		given = append(given, client.WithTimeouts(client.Timeouts{Attempt: settings.RequestTimeout}))
 	}
 	c, err := client.New(settings.APIKey.Reveal(), append(given, opts...)...)
 	a.noteOptions(err, settings)

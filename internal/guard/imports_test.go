@@ -34,6 +34,8 @@ var rooms = []room{
 	{dir: "internal/sign"},
 	{dir: "internal/api", house: []string{"."}, links: []string{"github.com/oapi-codegen/runtime"}},
 	{dir: "internal/pipenet"},
+	{dir: "internal/canary"},
+	{dir: "internal/canary/scan", house: []string{"internal/canary"}},
 	{dir: "internal/transport", links: []string{"github.com/hashicorp/go-retryablehttp", "github.com/sony/gobreaker/v2", "golang.org/x/time/rate"}},
 	{dir: "internal/dbtest"},
 	{dir: "internal/filelock", links: []string{"github.com/gofrs/flock"}},
