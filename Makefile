@@ -2,7 +2,7 @@
 # The generator and the linter are built from the modules under internal/tools.
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race lint fmt generate verify bench fuzz cover examples demo clean
+.PHONY: help build test tests race lint fmt generate verify bench mutants fuzz cover examples demo clean
 
 ROOT   := $(CURDIR)
 TOOL   := go tool '-modfile=$(ROOT)/internal/tools/go.mod'
@@ -56,13 +56,18 @@ build: ## compile every package; commands land in bin/
 	$(call each_module,$(PACKAGED),go build ./...)
 	@if [ -d cmd ]; then mkdir -p bin && go build -o bin/ ./cmd/...; fi
 
-test: ## the tests of every module, under the race detector
+test: ## the tests of every module, under the race detector; what they print may tell no key and no user
 	@$(call provide,strace,strace) || echo 'strace could not be installed: failing syncs are not tested' >&2
 	@$(call provide,redis-server,redis-server) || echo 'Redis could not be installed: what needs it is skipped, and fails under CI=true' >&2
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || $(call provide,initdb,postgresql) || echo 'PostgreSQL could not be installed: what needs it is skipped, and fails under CI=true' >&2
 	$(race_check)
+	@out=$$(mktemp) && { { $(MAKE) --no-print-directory -s tests; echo $$? >"$$out.code"; } 2>&1 | tee "$$out"; } && \
+	  { go run ./internal/canary/scan <"$$out" || echo 1 >"$$out.code"; }; \
+	  code=$$(cat "$$out.code"); rm -f "$$out" "$$out.code"; exit $$code
+	@[ -z "$(RACE)" ] || { echo '-- what the race detector would distort'; go test -run '^TestTheMemoryOf' ./internal/cli; }
+
+tests:
 	$(call each_module,$(PACKAGED),go test $(RACE) $(TESTFLAGS) ./...)
-	@[ -z "$(RACE)" ] || { echo '-- what the race detector would distort'; go test -run '^TestTheMemoryOfAFetchIsFlat$$' ./internal/cli; }
 
 race: ## the tests again and again in random order: RACECOUNT=5
 	$(race_check)
@@ -90,6 +95,9 @@ verify: generate ## generated code and go.mod files are what they should be
 bench: ## run the benchmarks, then measure against the peers: BENCH=regexp BENCHCOUNT=10 BENCHTIME=1s; ROWS=regexp for rows of the table alone
 	$(if $(ROWS),,$(call each_module,$(PACKAGED),go test -run '^$$' -bench '$(BENCH)' -benchmem -benchtime $(BENCHTIME) -count $(BENCHCOUNT) ./...))
 	@cd internal/bench && go run ./cmd/calls -rows '$(ROWS)' $(BENCHFLAGS)
+
+mutants: ## break the SQLite store by one line at a time: every break must be caught
+	@nice store/sqlite/mutants.sh
 
 fuzz: ## run every fuzz target for FUZZTIME=5s; FUZZ=regexp chooses
 	@grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed 's/:func / /' | sort | \

@@ -55,6 +55,11 @@ type Config struct {
 	// asks for: a server that ignores limit.
 	PageSize int
 
+	// ETags puts an ETag, made of the body, on every 200 to a GET, and answers 304
+	// without a body to an If-None-Match that names it. The service is not known to.
+	// It can be changed later by [Server.SetETags].
+	ETags bool
+
 	// RateLimit refuses what comes too fast; zero: nothing. It can be changed
 	// later by [Server.SetRateLimit].
 	RateLimit RateLimit

@@ -51,6 +51,11 @@
 // the request, operation. A fault with a Status answers alone; others let the
 // operation be carried out and damage the answer, as a lost answer does.
 //
+// # ETags
+//
+// [Config].ETags or [Server.SetETags] put an ETag, made of the body, on what a GET
+// reads, and answer 304 to an If-None-Match that names it.
+//
 // # What it saw
 //
 // [Server.Requests] is a bounded log with timings and connections,

@@ -41,6 +41,7 @@ func (s *Server) exchange(r *http.Request, conn uint64) (*exchange, error) {
 			writeDetail(x.answer, http.StatusUnauthorized, detailUnauthorized)
 		case !x.refused(problems):
 			s.dispatch(x.answer, r, op, value, body)
+			s.tag(x.answer, r)
 			x.accepted = x.fault == nil
 			if x.answer.status == http.StatusUnprocessableEntity {
 				x.report([]problem{{x.answer.status, "a value is not valid: " + string(x.answer.body)}})

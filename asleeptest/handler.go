@@ -42,7 +42,7 @@ func (x *exchange) deliver(r *http.Request, w http.ResponseWriter) bool {
 	}
 	a, body, header := x.answer, x.answer.body, w.Header()
 	maps.Copy(header, a.header)
-	if a.status == http.StatusNoContent {
+	if bodiless(a.status) {
 		x.end(true)
 		w.WriteHeader(a.status)
 		return f.Cut == CutNone

@@ -31,6 +31,7 @@ type Server struct {
 	journal *journal
 	binding api.ServerInterfaceWrapper
 	shifts  atomic.Int64
+	etags   atomic.Bool
 	conns   atomic.Uint64
 
 	mu      sync.Mutex
@@ -52,6 +53,7 @@ func New(config Config) *Server {
 		journal: newJournal(config.LogSize),
 	}
 	s.limiter.set(config.RateLimit)
+	s.etags.Store(config.ETags)
 	s.binding = api.ServerInterfaceWrapper{Handler: (*service)(s), ErrorHandlerFunc: rejectParameter}
 	return s
 }

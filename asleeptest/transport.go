@@ -102,7 +102,7 @@ func received(r *http.Request) *http.Request {
 func (x *exchange) response(r *http.Request) *http.Response {
 	a := x.answer
 	body := &replyBody{ctx: r.Context(), whole: a.body, rest: bytes.NewReader(a.body)}
-	if x.fault != nil && a.status != http.StatusNoContent {
+	if x.fault != nil && !bodiless(a.status) {
 		body.damage(x.fault)
 	}
 	resp := newResponse(r, a, body)
@@ -126,7 +126,7 @@ func newResponse(r *http.Request, a *answer, body io.ReadCloser) *http.Response 
 		Header: a.header, ContentLength: int64(len(a.body)), Body: body, Request: r,
 	}
 	resp.Header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
-	if a.status == http.StatusNoContent {
+	if bodiless(a.status) {
 		resp.ContentLength, resp.Body = 0, http.NoBody
 	} else {
 		resp.Header.Set("Content-Length", strconv.Itoa(len(a.body)))

@@ -114,6 +114,9 @@ type Batch struct {
 	// Calls is the number of calls made for the user, Attempts the number of
 	// requests they took.
 	Calls, Attempts int
+	// Began is when work on the user began: all that is told of the user was said
+	// by the service after it.
+	Began time.Time
 	// Token resumes the batch after this result: it is valid once this result
 	// and all that were yielded before it are handled. It counts a failed user
 	// as done: who wants it again asks for it in a batch of its own.

@@ -29,6 +29,9 @@ func TestBatchFetchesEverySessionOfEveryUser(t *testing.T) {
 				t.Errorf("%d requests, %d at once; want %d, %d", got.Requests, got.Peak, want, client.DefaultBatchConcurrency)
 			}
 			for _, r := range out.results {
+				if r.Began.IsZero() || time.Since(r.Began) < 100*time.Millisecond || time.Since(r.Began) > b.elapsed() {
+					t.Errorf("it began %v ago, after %v in all", time.Since(r.Began), b.elapsed())
+				}
 				if r.Calls != want/60 || r.Attempts != want/60 || r.User != b.users()[r.Index] {
 					t.Errorf("result %+v: want %d calls and the index of its user", r, want/60)
 				}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/asleep-sdk/asleep"
 )
@@ -111,7 +112,7 @@ func (r *batchRun) work() {
 func (r *batchRun) fetch(u batchUserID) *Batch {
 	ctx, cancel := context.WithCancel(r.ctx)
 	defer cancel()
-	w := &userWork{batchRun: r, ctx: ctx, cancel: cancel, batch: Batch{User: u.id, Index: u.index}}
+	w := &userWork{batchRun: r, ctx: ctx, cancel: cancel, batch: Batch{User: u.id, Index: u.index, Began: time.Now()}}
 	b := &w.batch
 	if b.Err = w.refuse("user id", u.id); b.Err == nil {
 		b.Sessions, b.Err = w.list()

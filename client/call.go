@@ -62,7 +62,8 @@ type call struct {
 	operation
 	userID   string // kept out of errors
 	settings callSettings
-	zone     *string // the timezone header, nil for none
+	zone     *string   // the timezone header, nil for none
+	held     *Response // what the caller holds of the same request
 	problems []error
 }
 
@@ -177,6 +178,10 @@ type answer struct {
 	wire *transport.Call
 	*http.Response
 	body []byte
+
+	id          identity // of the request, if it can be asked about
+	notModified bool     // it was held, and the service said 304
+	own304      bool     // a 304 that the caller has asked for
 }
 
 // exchange sends one request through the pipeline and returns the answer if it is
@@ -196,6 +201,10 @@ func (k *call) exchange(ctx context.Context, build builder) (*answer, error) {
 	if id := k.settings.requestID; id != nil {
 		req.Header.Set("X-Request-Id", *id)
 	}
+	condition := k.condition(req)
+	if err := k.refusal(); err != nil {
+		return nil, err
+	}
 	resp, err := k.client.doer.Do(req.WithContext(transport.WithCall(ctx, wire))) //nolint:bodyclose // it is in memory
 	if err != nil {
 		return nil, k.unanswered(wire, err)
@@ -205,8 +214,12 @@ func (k *call) exchange(ctx context.Context, build builder) (*answer, error) {
 		return nil, k.unanswered(wire, err)
 	}
 	a := &answer{call: k, wire: wire, Response: resp, body: body}
+	err = condition.settle(a)
 	k.capture(a)
-	if resp.StatusCode/100 != 2 {
+	switch {
+	case err != nil:
+		return nil, a.undecodable(err)
+	case a.StatusCode/100 != 2 && !a.own304:
 		return nil, a.refused()
 	}
 	return a, nil
@@ -236,7 +249,7 @@ func (k *call) capture(a *answer) {
 	*into = Response{}
 	if a != nil {
 		// A copy: the body itself is shared by what is decoded from it.
-		*into = Response{StatusCode: a.StatusCode, Header: a.Header.Clone(), Body: bytes.Clone(a.body)}
+		*into = Response{StatusCode: a.StatusCode, Header: a.Header.Clone(), Body: bytes.Clone(a.body), NotModified: a.notModified}
 	}
 }
 

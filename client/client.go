@@ -26,6 +26,7 @@ type Client struct {
 	cache  *cache.Cache // nil keeps nothing
 	tenant cache.Tenant
 	watch  *cacheWatch
+	memory *memory // nil holds nothing
 }
 
 // New makes a client for an API key. It sends nothing. Without options it calls

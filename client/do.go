@@ -32,6 +32,12 @@ type Request struct {
 	// Body is sent as JSON: []byte, string and json.RawMessage as they are,
 	// other values encoded by encoding/json; nil means none.
 	Body any
+	// Held is what the same request was answered before, if the caller has kept
+	// it. A GET then asks whether it still holds, by its ETag or
+	// Last-Modified; if the service says 304, Do returns a copy of it with
+	// NotModified set. A Response of any other request, user, timezone or client
+	// is refused, and one without ETag and Last-Modified changes nothing.
+	Held *Response
 }
 
 // Response is an answer of the service, complete and in memory.
@@ -39,6 +45,11 @@ type Response struct {
 	StatusCode int
 	Header     http.Header
 	Body       []byte
+	// NotModified: the service said 304, and this is what was held of the same
+	// request, with the header fields that came anew.
+	NotModified bool
+
+	id identity // of the request; zero if not made by Do
 }
 
 // Result decodes the member result of the service's envelope into v, as
@@ -57,10 +68,12 @@ func (r *Response) Result(v any) error {
 // Do makes a call that this package has no method for, through the same
 // pipeline: key, timezone, retries (GET, HEAD, OPTIONS, PUT and DELETE; any other
 // method only when nothing can have been processed), timeouts, bounded body and
-// errors. Any status but 2xx is an [*Error]. The caller owns the Response.
+// errors. Any status but 2xx is an [*Error], but for a 304 where Request.Header asked
+// for one (If-None-Match, If-Modified-Since). The caller owns the Response.
 func (c *Client) Do(ctx context.Context, r Request, opts ...CallOption) (*Response, error) {
 	k := c.newCall(opDo, opts)
 	k.checkRequest(r)
+	k.held = r.Held
 	body, err := encodeBody(r.Body)
 	if err != nil {
 		k.problem("body", "%v: give bytes of JSON, or a value that encoding/json accepts", err)
@@ -69,7 +82,7 @@ func (c *Client) Do(ctx context.Context, r Request, opts ...CallOption) (*Respon
 	if err != nil {
 		return nil, err
 	}
-	return &Response{StatusCode: a.StatusCode, Header: a.Header, Body: a.body}, nil
+	return &Response{StatusCode: a.StatusCode, Header: a.Header, Body: a.body, NotModified: a.notModified, id: a.id}, nil
 }
 
 // Ping asks once, within 2 seconds unless an option says otherwise, whether the
@@ -94,12 +107,18 @@ func (k *call) checkRequest(r Request) {
 	if r.UserID != "" {
 		k.checkUser(r.UserID)
 	}
+	if r.Held != nil && r.Method != http.MethodGet {
+		k.problem("Held", "has no place in a %s: leave it out, only a GET can ask whether an answer still holds", clip(r.Method, 40))
+	}
 	if problem := pathProblem(r.Path); problem != "" {
 		k.problem("path", "%s", problem)
 	}
 	for name := range r.Header {
 		if strings.EqualFold(name, "host") {
 			k.problem("header", "Host cannot be set: the key is for the configured host")
+		}
+		if r.Held != nil && (strings.EqualFold(name, "If-None-Match") || strings.EqualFold(name, "If-Modified-Since")) {
+			k.problem("header", "%s stands beside Held, which sets it: leave one of them out", name)
 		}
 	}
 }

@@ -53,6 +53,9 @@
 //	retry budget      100 tokens, +0.1 a success, +1 a second     WithBudget
 //	throttle          10 per second, bursts of 10, adaptive      WithThrottle
 //	bulkhead          16 in flight, 2 of them kept from batches  WithBulkhead
+//	limiter           none shared with other processes           WithLimiter
+//	hedging           off                                        WithHedging
+//	revalidation      off: no ETag is sent back                  WithRevalidation, Request.Held
 //	breaker           5 failures in a row, open for 60 s         WithBreaker, Patient
 //	attempt timeout   10 s, 5 s to delete                        WithTimeouts, AttemptTimeout
 //	overall timeout   120 s, or the context's end if earlier     WithTimeouts, Timeout
@@ -65,6 +68,13 @@
 //
 // The zero value of an option's struct turns the thing off. [NewFromEnv] reads
 // the key and a few of these from the environment.
+//
+// # What processes share
+//
+// A [Limiter] paces the attempts of several processes, an [OpenHint] ([Breaker].Hint)
+// tells them of an outage that one has seen. Both are advice from outside: while the
+// limiter fails or is slow, the throttle paces in its place, and a hint opens the
+// breaker for no longer than it would open by itself.
 //
 // # Retries
 //

@@ -3,6 +3,7 @@ package client
 import (
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"strconv"
 	"strings"
@@ -20,37 +21,60 @@ const (
 	// EnvMaxConnections is as [Pool].MaxConnections: a whole number of 1 or more.
 	EnvMaxConnections = "MAX_CONNECTIONS"
 	// EnvRequestTimeout is as [Timeouts].Attempt: seconds such as 30, or a
-	// duration such as 1m30s. The whole call keeps its own timeout.
+	// duration such as 1m30s. The whole call keeps its own timeout. Unset, the
+	// timeouts are [DefaultTimeouts]; the command asleep takes 30 s then.
 	EnvRequestTimeout = "REQUEST_TIMEOUT"
+	// EnvBreakerFailures is as [Breaker].Failures, with twice as many for a busy
+	// client: a whole number of 1 or more; unset, 5.
+	EnvBreakerFailures = "CIRCUIT_BREAKER_FAILURE_THRESHOLD"
+	// EnvBreakerReset is as [Breaker].OpenFor: seconds or a duration; unset, 60 s.
+	EnvBreakerReset = "CIRCUIT_BREAKER_RESET_TIMEOUT"
 )
 
 // NewFromEnv makes a client of the environment: ASLEEP_API_KEY or
 // ASLEEP_API_KEY_FILE (exactly one of them), ASLEEP_BASE_URL, MAX_CONNECTIONS,
-// REQUEST_TIMEOUT. Variables that are unset or empty leave the default. Options
-// given here win over variables. All problems of variables and options are
+// REQUEST_TIMEOUT, CIRCUIT_BREAKER_FAILURE_THRESHOLD, CIRCUIT_BREAKER_RESET_TIMEOUT.
+// Variables that are unset or empty leave the default. Options given here win over
+// variables. All problems of variables and options are
 // reported at once, as by [New].
 func NewFromEnv(opts ...Option) (*Client, error) {
 	s := newSettings("")
 	s.readKey()
 	s.baseURL = os.Getenv(EnvBaseURL)
-	if text := os.Getenv(EnvMaxConnections); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 {
-			s.problem(EnvMaxConnections, "%q is not a number of connections: give a whole number of 1 or more", clip(text, 40))
-		} else {
-			s.pool.MaxConnections = n
-		}
-	}
-	if text := os.Getenv(EnvRequestTimeout); text != "" {
-		d, ok := seconds(text)
-		if !ok {
-			s.problem(EnvRequestTimeout, "%q is not a positive time: give seconds such as 30, or a duration such as 1m30s", clip(text, 40))
-		} else {
-			s.timeouts.Attempt, s.timeouts.Delete = d, 0
-		}
-	}
+	s.number(EnvMaxConnections, "connections", func(n int) { s.pool.MaxConnections = n })
+	s.time(EnvRequestTimeout, func(d time.Duration) { s.timeouts.Attempt, s.timeouts.Delete = d, 0 })
+	s.number(EnvBreakerFailures, "failures", func(n int) { s.breaker.Failures, s.breaker.BusyFailures = n, 0 })
+	s.time(EnvBreakerReset, func(d time.Duration) { s.breaker.OpenFor = d })
 	s.apply(opts)
 	return s.client()
+}
+
+// number reads a variable that holds a whole number of 1 or more, if it is set.
+func (s *settings) number(name, of string, set func(int)) {
+	text := os.Getenv(name)
+	if text == "" {
+		return
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(text))
+	if err != nil || n < 1 || n > math.MaxInt32 {
+		s.problem(name, "%q is not a number of %s: give a whole number of 1 or more", clip(text, 40), of)
+		return
+	}
+	set(n)
+}
+
+// time reads a variable that holds a positive time, if it is set.
+func (s *settings) time(name string, set func(time.Duration)) {
+	text := os.Getenv(name)
+	if text == "" {
+		return
+	}
+	d, ok := seconds(strings.TrimSpace(text))
+	if !ok {
+		s.problem(name, "%q is not a positive time: give seconds such as 30, or a duration such as 1m30s", clip(text, 40))
+		return
+	}
+	set(d)
 }
 
 // readKey takes the key from its variable or from the file that is named.

@@ -89,7 +89,7 @@ func (a *answer) undecodable(err error) error {
 	e := k.failure(a.wire, LayerDecode, k.client.redactor.err(err, k.userID))
 	e.StatusCode = a.StatusCode
 	e.kinds = append(e.kinds, ErrDecode)
-	e.retryable = errors.Is(err, errNoJSON) && k.operation != opCreateUser
+	e.retryable = (errors.Is(err, errNoJSON) || errors.Is(err, errOtherETag)) && k.operation != opCreateUser
 	if k.operation == opCreateUser {
 		e.kinds = append(e.kinds, ErrMaybeCreated)
 	}

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/asleep-sdk/asleep/client"
+	"github.com/asleep-sdk/asleep/internal/canary"
 )
 
 // decoded is what a good answer must come to: the raw result, as it was kept.
@@ -113,6 +114,7 @@ var sentinels = map[string]error{
 // wantSentinels fails unless err matches exactly those named.
 func wantSentinels(t *testing.T, err error, want ...string) {
 	t.Helper()
+	canary.Record("a client's error", printed(err))
 	for _, name := range slices.Sorted(maps.Keys(sentinels)) {
 		if got, want := errors.Is(err, sentinels[name]), slices.Contains(want, name); got != want {
 			t.Errorf("errors.Is(err, %s) is %v, want %v: %v", name, got, want, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -16,13 +17,14 @@ import (
 	"github.com/jarcoal/httpmock"
 
 	"github.com/asleep-sdk/asleep/client"
+	"github.com/asleep-sdk/asleep/internal/canary"
 	"github.com/asleep-sdk/asleep/internal/pipenet"
 	"github.com/asleep-sdk/asleep/internal/transport"
 )
 
 const (
-	secret  = "sk-live-0123456789abcdef"
-	user    = "G-20260302081522-Qm4xTz9LbVr2KdHs7WpN"
+	secret  = canary.Key
+	user    = canary.User
 	session = "20260314135107_k7q2m"
 )
 
@@ -43,12 +45,17 @@ func mocked(t *testing.T, opts ...client.Option) (*client.Client, *httpmock.Mock
 // tests are about other things, and count in exact time.
 func newClient(tb testing.TB, opts ...client.Option) *client.Client {
 	tb.Helper()
-	c, err := client.New(secret, append(bare(), opts...)...)
+	c, err := client.New(secret, append(append(bare(), client.WithLogger(recorded())), opts...)...)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { _ = c.Close() })
 	return c
+}
+
+// recorded is a log that the canary looks at.
+func recorded() *slog.Logger {
+	return slog.New(slog.NewTextHandler(canary.Log("a client's log"), &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
 // bare turns off the policies that would get in the way of tests of anything else.

@@ -12,9 +12,13 @@ type Stats struct {
 	InFlight int // exchanges under way, waiting ones included
 	Breakers []BreakerStats
 	Throttle ThrottleStats
+	Limiter  LimiterStats
 	Bulkhead BulkheadStats
 	Budget   BudgetStats
 	Cache    CacheStats // of the whole cache, which other clients may share
+	Hedging  HedgingStats
+	// Revalidation is what is held to be asked about.
+	Revalidation RevalidationStats
 	// HookPanics is how often a hook panicked.
 	HookPanics uint64
 }
@@ -32,6 +36,10 @@ type BreakerStats struct {
 	Waiting                 int    // patient calls
 	Opened                  uint64 // times it went from closed to open
 	Refused                 uint64 // calls
+	// What other processes say, with an [OpenHint].
+	Hinted    bool      // open because of them
+	HintUntil time.Time // until when they are; zero if none is
+	Heeded    uint64    // times that it opened because of them
 }
 
 // ThrottleStats is the throttle at one moment.
@@ -45,6 +53,19 @@ type ThrottleStats struct {
 	Accepted  uint64    // answers
 	Limited   uint64    // rate-limit answers
 	Cuts      uint64    // times that the rate was cut
+}
+
+// LimiterStats is the [Limiter] at one moment, if there is one. The throttle beside
+// it is then the local share.
+type LimiterStats struct {
+	On        bool      // there is one
+	Away      bool      // it failed when it was last asked
+	Waiting   int       // attempts that wait for it, or in its place
+	GateUntil time.Time // when the wait that the service asked for ends; zero if none
+	Reserved  uint64    // tokens
+	Refused   uint64    // reservations that lay past a deadline
+	Failed    uint64    // errors and panics
+	Local     uint64    // attempts that the local throttle paced in its place
 }
 
 // BulkheadStats is the bulkhead at one moment.
@@ -63,19 +84,42 @@ type BudgetStats struct {
 	Refused  uint64 // retries that could not be paid
 }
 
+// HedgingStats is what [Hedging] did so far.
+type HedgingStats struct {
+	On     bool
+	Sent   uint64 // second requests
+	Won    uint64 // of which answered first
+	Denied uint64 // that were due, and had no budget, slot, token or closed breaker
+	// Delays are the kinds of operation whose latency is known.
+	Delays []HedgingDelay
+}
+
+// HedgingDelay is what is known of the latency of one kind of operation.
+type HedgingDelay struct {
+	Kind    string        // as in [Operation]
+	Samples int           // latencies remembered
+	Delay   time.Duration // until a second request; 0 while there are too few samples
+}
+
 // Stats returns a snapshot. It is cheap and safe to call at any time; its parts are
 // taken one after the other.
 func (c *Client) Stats() Stats {
 	t := c.doer.Stats()
 	s := Stats{
-		InFlight: t.InFlight, Throttle: ThrottleStats(t.Throttle), Bulkhead: BulkheadStats(t.Bulkhead),
+		InFlight: t.InFlight, Throttle: ThrottleStats(t.Throttle), Limiter: LimiterStats(t.Limiter), Bulkhead: BulkheadStats(t.Bulkhead),
 		Budget: BudgetStats(t.Budget), HookPanics: t.HookPanics + c.watch.panics.Load(),
-		Cache: c.cache.Stats(),
+		Hedging:      HedgingStats{On: t.Hedge.On, Sent: t.Hedge.Sent, Won: t.Hedge.Won, Denied: t.Hedge.Denied},
+		Revalidation: c.memory.stats(),
+		Cache:        c.cache.Stats(),
+	}
+	for _, d := range t.Hedge.Delays {
+		s.Hedging.Delays = append(s.Hedging.Delays, HedgingDelay(d))
 	}
 	for _, b := range t.Breakers {
 		s.Breakers = append(s.Breakers, BreakerStats{
 			Name: b.Name, Mode: b.Mode.String(), State: b.State.String(), Since: b.Since, Until: b.Until,
 			Calls: b.Calls, Failures: b.Failures, InARow: b.InARow, Waiting: b.Waiting, Opened: b.Opened, Refused: b.Refused,
+			Hinted: b.Hinted, HintUntil: b.HintUntil, Heeded: b.Heeded,
 		})
 	}
 	return s

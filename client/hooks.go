@@ -10,7 +10,8 @@ import (
 )
 
 // Hooks are functions called as a call proceeds, for logs, metrics and traces;
-// any may be nil. They run on the goroutine of the call, never under a lock, and
+// any may be nil. They run on the goroutine of the call (with [Hedging] also on
+// that of a second request), never under a lock, and
 // the call waits for them: be quick. A hook that panics is stopped and counted
 // ([Stats].HookPanics), the call goes on.
 //
@@ -72,6 +73,9 @@ type Attempt struct {
 	// Header is what will be sent, without the API key, which is added later.
 	// AttemptStart may add to it, such as traceparent.
 	Header http.Header
+	// Hedge: it is the second request of a pair ([Hedging]). Its hooks run on a
+	// goroutine of their own, at the same time as those of the first.
+	Hedge bool
 
 	// Known at the end only.
 
@@ -84,6 +88,9 @@ type Attempt struct {
 	Connected  bool // a connection was had,
 	Reused     bool // from the pool
 	Err        error
+	// Superseded: it was cancelled, since the other request of its pair was
+	// answered first. That is no failure: ErrorType is "" and Err nil.
+	Superseded bool
 }
 
 // The kinds of [Event].
@@ -95,6 +102,8 @@ const (
 	EventBulkheadWait    = transport.EventBulkheadWait    // Wait passed before a slot came
 	EventBreakerWait     = transport.EventBreakerWait     // a patient call waited for the breaker
 	EventBreakerChange   = transport.EventBreakerChange   // From, To, Until, Breaker
+	EventHedge           = transport.EventHedge           // a second request leaves, Wait after the first
+	EventHedgeWon        = transport.EventHedgeWon        // and was answered first, Wait after the first left
 )
 
 // Event is something that happens between the attempts of a call.

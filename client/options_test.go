@@ -3,6 +3,7 @@ package client_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/asleep-sdk/asleep/client"
@@ -63,7 +65,7 @@ func TestKeysAreCheckedAndNotShown(t *testing.T) {
 		secret + " ":       "ends with a space",
 		secret + "\n":      "ends with a line break",
 		secret + "\r\n":    "ends with a line break",
-		secret + "\x00":    "has the control character U+0000 at byte 24",
+		secret + "\x00":    "has the control character U+0000 at byte " + strconv.Itoa(len(secret)),
 		"\ufeff" + secret:  "has a character that is not ASCII at byte 0",
 		"sk-live 01234567": "has a space at byte 7",
 	} {
@@ -128,6 +130,7 @@ func setEnv(t *testing.T, env map[string]string) {
 	t.Helper()
 	for _, name := range []string{
 		client.EnvAPIKey, client.EnvAPIKeyFile, client.EnvBaseURL, client.EnvMaxConnections, client.EnvRequestTimeout,
+		client.EnvBreakerFailures, client.EnvBreakerReset,
 	} {
 		t.Setenv(name, env[name])
 	}
@@ -136,10 +139,12 @@ func setEnv(t *testing.T, env map[string]string) {
 func TestTheEnvironmentIsCheckedTogetherWithTheOptions(t *testing.T) {
 	setEnv(t, map[string]string{
 		client.EnvAPIKey: " " + secret, client.EnvBaseURL: "ftp://x", client.EnvMaxConnections: "many", client.EnvRequestTimeout: "-3",
+		client.EnvBreakerFailures: "0", client.EnvBreakerReset: "soon",
 	})
 	_, err := client.NewFromEnv(client.WithMaxBody(-1))
 	for _, want := range []string{
-		"ASLEEP_API_KEY: begins with a space", `base URL: "ftp://x"`, `MAX_CONNECTIONS: "many" is not`, `REQUEST_TIMEOUT: "-3" is not`, "WithMaxBody",
+		"ASLEEP_API_KEY: begins with a space", `base URL: "ftp://x"`, `MAX_CONNECTIONS: "many" is not`, `REQUEST_TIMEOUT: "-3" is not`,
+		`CIRCUIT_BREAKER_FAILURE_THRESHOLD: "0" is not a number of failures`, `CIRCUIT_BREAKER_RESET_TIMEOUT: "soon" is not`, "WithMaxBody",
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in\n%v", want, err)
@@ -191,6 +196,53 @@ func TestTheEnvironmentConfiguresAndOptionsWin(t *testing.T) {
 	c, err = client.NewFromEnv(client.WithBaseURL("https://option.test"), client.WithHTTPClient(new(http.Client)))
 	if err != nil || c.String() != "asleep client for option.test" {
 		t.Errorf("%v, %v", c, err)
+	}
+}
+
+func TestTheEnvironmentSetsTheBreaker(t *testing.T) {
+	for name, c := range map[string]struct {
+		env      map[string]string
+		opts     []client.Option
+		failures int
+		open     time.Duration
+	}{
+		"nothing set": {failures: 5, open: time.Minute},
+		"both set": {
+			env:      map[string]string{client.EnvBreakerFailures: " 3 ", client.EnvBreakerReset: "2"},
+			failures: 3, open: 2 * time.Second,
+		},
+		"an option wins": {
+			env:      map[string]string{client.EnvBreakerFailures: "3", client.EnvBreakerReset: "2"},
+			opts:     []client.Option{client.WithBreaker(client.Breaker{Failures: 2, OpenFor: time.Hour})},
+			failures: 2, open: time.Hour,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.env = maps.Clone(c.env)
+			if c.env == nil {
+				c.env = map[string]string{}
+			}
+			c.env[client.EnvAPIKey] = secret
+			setEnv(t, c.env)
+			synctest.Test(t, func(t *testing.T) {
+				down := transport.RoundTripFunc(func(req *http.Request) (*http.Response, error) { return response(req, 503, ""), nil })
+				cl, err := client.NewFromEnv(append(c.opts, client.WithHTTPClient(&http.Client{Transport: down}))...)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for n := 0; ; n++ {
+					_, err := cl.User(t.Context(), user, client.Attempts(1))
+					refusal, open := errors.AsType[*client.CircuitOpenError](err)
+					if !open {
+						continue
+					}
+					if n != c.failures || time.Until(refusal.Until) != c.open {
+						t.Errorf("opened after %d failures for %v, want %d and %v", n, time.Until(refusal.Until), c.failures, c.open)
+					}
+					break
+				}
+			})
+		})
 	}
 }
 

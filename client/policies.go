@@ -1,6 +1,7 @@
 package client
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"time"
@@ -81,16 +82,50 @@ const (
 )
 
 // OpenHint is how processes tell each other that the service is down. It is
-// advisory: who is told opens its own breaker until then, and finds out by itself
-// how things are afterwards.
+// advisory: who is told opens its own breaker until then, at most for
+// [Breaker].OpenFor, and finds out by itself how things are afterwards. It never
+// forces a call through, and a process that closed its breaker is not opened by the
+// same time again. A panic in it is taken for silence.
 type OpenHint interface {
 	// Until is when others last expected to probe, zero if nobody says that the
 	// service is down. It is called for every attempt and must answer from
 	// memory.
 	Until() time.Time
 	// Publish tells the others that this process has opened until then, or,
-	// with the zero time, that it has closed. It must not block.
+	// with the zero time, that it has closed. It runs on the goroutine of a call,
+	// outside of locks, and must not block.
 	Publish(until time.Time)
+}
+
+// Limiter is a rate limit that several processes share, such as a token bucket in
+// Redis. With [WithLimiter] it takes the place of the throttle's pace: an attempt has
+// its slot of the bulkhead, then reserves a token here, last of all. The client's own
+// [Throttle] is the local share, which paces attempts while the limiter fails; and
+// what the service asks for with Retry-After is waited out locally in any case.
+//
+// Both methods are called from many goroutines.
+type Limiter interface {
+	// Reserve takes cost tokens from the shared limit. The client sleeps, never
+	// the limiter: wait is how long from now until the tokens are earned, 0 if
+	// they are there. If they would take longer than maxWait, Reserve takes
+	// nothing and returns that longer wait with ok false; the attempt is then
+	// refused with [ErrThrottled]. maxWait is math.MaxInt64 for a call without a
+	// deadline.
+	//
+	// An error means that the limit cannot be asked at present, not that it
+	// refuses. It never fails a call: attempts are paced by the local throttle for
+	// a second, then one asks again. ctx ends after 100 ms; what has no answer by
+	// then should return its error. A panic is taken for an error.
+	//
+	// A token that was reserved and not used (the caller gave up, the process was
+	// stopped, the service asked for quiet meanwhile) is lost.
+	Reserve(ctx context.Context, cost int, maxWait time.Duration) (wait time.Duration, ok bool, err error)
+	// Feedback tells what the service said to an attempt: limited for a rate-limit
+	// answer, with the wait that it asked for, 0 for none; otherwise that the
+	// attempt was let through. It runs on the goroutine of the call and must not
+	// block: what has to travel is sent from elsewhere. Attempts that brought no
+	// answer that tells (a lost connection, a 5xx) are not reported.
+	Feedback(limited bool, retryAfter time.Duration)
 }
 
 // Throttle paces the attempts of a client. The zero value is off. With Rate set,
@@ -129,6 +164,28 @@ type Bulkhead struct {
 // DefaultBulkhead is 16 slots.
 func DefaultBulkhead() Bulkhead { return Bulkhead{Limit: 16} }
 
+// Hedging asks a second time for what is slow to come, and takes the answer that
+// comes first. It is for reads of interactive calls: no list or report of a batch, no
+// creation or deletion, no [Client.Ping], no call with [Attempts] of 1 is ever made
+// twice by it. The second request is paid from the upper half of the [Budget], which
+// gets nothing back, and goes only if the breaker is closed and a slot and a token are
+// there at once. The request that loses is cancelled and counts as nothing. So a service
+// that is slow as a whole is not asked twice for long; what is cut is the tail that
+// single slow requests make. The RoundTripper of [WithHTTPClient], if any, has to
+// heed the request's context. The zero value is off.
+type Hedging struct {
+	// Quantile of the latencies of a kind of operation (get, list, other), such as
+	// 0.95: the second request leaves when the first has been under way for that
+	// long, so about 1-Quantile of the requests are made twice.
+	Quantile float64
+	// MinSamples is how many latencies have to be known of a kind of operation
+	// before any request is made twice: 1 to 256, which is how many are
+	// remembered; 0 means 20.
+	MinSamples int
+	// MinDelay is the least time that the first request is given; 0 means 10 ms.
+	MinDelay time.Duration
+}
+
 // Middleware wraps what makes requests. The RoundTripper it returns must be safe
 // for concurrent use.
 type Middleware = func(next http.RoundTripper) http.RoundTripper
@@ -153,6 +210,16 @@ func WithBreaker(b Breaker) Option { return func(s *settings) { s.breaker = b } 
 // WithThrottle replaces [DefaultThrottle].
 func WithThrottle(t Throttle) Option { return func(s *settings) { s.throttle = t } }
 
+// WithLimiter paces the attempts of this client by a limit that processes share; nil
+// is none. Set [WithThrottle] to this process's share of that limit: it holds while
+// the limiter is away.
+func WithLimiter(l Limiter) Option { return func(s *settings) { s.limiter = l } }
+
+// WithHedging lets slow reads be asked for twice, which is off by default: it
+// costs the service requests, and the plan may count them. It needs the retry budget
+// ([WithBudget]).
+func WithHedging(h Hedging) Option { return func(s *settings) { s.hedging = h } }
+
 // WithBulkhead replaces [DefaultBulkhead].
 func WithBulkhead(b Bulkhead) Option { return func(s *settings) { s.bulkhead = b } }
 
@@ -170,6 +237,8 @@ type policies struct {
 	budget   *transport.Budget
 	breakers *transport.Breakers
 	throttle *transport.Throttle
+	shared   *transport.Shared
+	hedge    *transport.Hedge
 	bulkhead *transport.Bulkhead
 }
 
@@ -183,6 +252,16 @@ func (s *settings) policies() (p policies) {
 	t := s.throttle
 	p.throttle, err = transport.NewThrottle(transport.ThrottleConfig{Rate: t.Rate, Burst: t.Burst, Floor: t.Floor, Fixed: t.Fixed})
 	s.adopt("WithThrottle", "throttle: ", err)
+	p.shared, err = transport.NewShared(s.limiter, p.throttle, 0)
+	s.adopt("WithLimiter", "throttle: ", err)
+	p.hedge, err = transport.NewHedge(transport.HedgeConfig(s.hedging))
+	s.adopt("WithHedging", "hedging: ", err)
+	if p.hedge != nil && s.budget.Tokens == 0 {
+		s.problem("WithHedging", "there is no retry budget to pay it from: leave WithBudget out, or give it Tokens")
+	}
+	if p.hedge != nil && s.retry.Attempts <= 1 {
+		s.problem("WithHedging", "has no effect beside WithRetry with %d Attempts, which means one request: give 2 or more", s.retry.Attempts)
+	}
 	p.bulkhead, err = transport.NewBulkhead(s.bulkheadConfig())
 	s.adopt("WithBulkhead", "bulkhead: ", err)
 	return p

@@ -1,13 +1,11 @@
 package client
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
-	"net/url"
 	"strings"
 	"unicode"
-	"unicode/utf8"
+
+	"github.com/asleep-sdk/asleep/internal/redact"
 )
 
 // redactor keeps the API key and user ids out of texts that came from outside:
@@ -18,29 +16,13 @@ type redactor struct {
 
 const hidden = "[redacted]"
 
-// shortID is the length in bytes below which an id may well be part of a word,
-// and is only replaced where it stands alone.
-const shortID = 8
-
 // text returns s without the key and without the user id, plain or escaped, in
 // whose place a short hash stands.
 func (r redactor) text(s, userID string) string {
 	if key := r.key(); strings.Contains(s, key) {
 		s = strings.ReplaceAll(s, key, hidden)
 	}
-	if userID == "" {
-		return s
-	}
-	for _, form := range []string{userID, url.PathEscape(userID)} {
-		switch {
-		case !strings.Contains(s, form):
-		case len(form) < shortID:
-			s = replaceWord(s, form, hashOf(userID))
-		default:
-			s = strings.ReplaceAll(s, form, hashOf(userID))
-		}
-	}
-	return s
+	return redact.Text(s, userID)
 }
 
 // err returns err, or one that reads without key and user id but still matches
@@ -66,38 +48,6 @@ func (e *cleanError) Is(target error) bool { return errors.Is(e.err(), target) }
 
 // As finds what the hidden error holds.
 func (e *cleanError) As(target any) bool { return errors.As(e.err(), target) }
-
-// hashOf names a user id without telling it.
-func hashOf(userID string) string {
-	sum := sha256.Sum256([]byte(userID))
-	return "user:" + hex.EncodeToString(sum[:6])
-}
-
-// replaceWord replaces word where neither neighbour is a letter or a digit, so that a
-// short id does not tear words apart.
-func replaceWord(s, word, by string) string {
-	var b strings.Builder
-	for {
-		i := strings.Index(s, word)
-		if i < 0 {
-			b.WriteString(s)
-			return b.String()
-		}
-		before, _ := utf8.DecodeLastRuneInString(s[:i])
-		after, _ := utf8.DecodeRuneInString(s[i+len(word):])
-		b.WriteString(s[:i])
-		if inWord(before) || inWord(after) {
-			b.WriteString(word)
-		} else {
-			b.WriteString(by)
-		}
-		s = s[i+len(word):]
-	}
-}
-
-func inWord(r rune) bool {
-	return r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsDigit(r))
-}
 
 // excerpt returns the beginning of a text from outside for a message: at most
 // limit bytes of it, valid UTF-8 on one line. Redact first: a cut may leave part

@@ -26,10 +26,14 @@ type settings struct {
 	timeouts  Timeouts
 	pool      Pool
 	throttle  Throttle
-	bulkhead  Bulkhead
-	userAgent string
-	timezone  string
-	maxBody   int64
+	limiter   Limiter
+	hedging   Hedging
+
+	revalidation Revalidation
+	bulkhead     Bulkhead
+	userAgent    string
+	timezone     string
+	maxBody      int64
 
 	budget     Budget
 	breaker    Breaker
@@ -101,6 +105,8 @@ func (s *settings) client() (*Client, error) {
 			Breakers:       policies.breakers,
 			Bulkhead:       policies.bulkhead,
 			Throttle:       policies.throttle,
+			Shared:         policies.shared,
+			Hedge:          policies.hedge,
 			AttemptTimeout: attempt,
 			Timeouts:       s.attemptTimeouts(),
 			MaxBody:        s.maxBody,
@@ -119,6 +125,7 @@ func (s *settings) client() (*Client, error) {
 		cache:  s.cache,
 		tenant: cache.TenantOf(s.apiKey(), base.String()),
 		watch:  &cacheWatch{hooks: s.cacheHooks},
+		memory: newMemory(s.revalidation.MaxBytes),
 	}, nil
 }
 
@@ -208,6 +215,7 @@ func (s *settings) checkFigures() {
 		duration("WithPool", "TLSTimeout", s.pool.TLSTimeout),
 		duration("WithPool", "IdleTimeout", s.pool.IdleTimeout),
 		{"WithMaxBody", "bytes", s.maxBody, s.maxBody < 0},
+		{"WithRevalidation", "MaxBytes", s.revalidation.MaxBytes, s.revalidation.MaxBytes < 0},
 	} {
 		if f.negative {
 			s.problem(f.option, "%s is %v: give 0 or more", f.name, f.value)

@@ -18,6 +18,10 @@ type Options struct {
 	// Logger hears of what no caller is told: failed commits and recoveries. Nil
 	// is silent. No payload and no user id is logged.
 	Logger *slog.Logger
+
+	// ReadOnly opens a database that is there, for reads only. It is not
+	// migrated. A backend that has no such thing ignores it.
+	ReadOnly bool
 }
 
 // Backend opens stores of one kind. Each backend package has a function that
@@ -31,6 +35,36 @@ type Backend struct {
 
 	// Open opens the database. The URL has one of the schemes.
 	Open func(ctx context.Context, u *url.URL, o Options) (Store, error)
+
+	// File returns the path of the file that the URL names, for a backend that
+	// keeps everything in one; nil for others. It touches nothing. The error
+	// matches [ErrInvalid].
+	File func(u *url.URL) (path string, err error)
+
+	// Schema returns the version of the database's schema, 0 for an empty one, and
+	// the version that this program brings it to. It changes nothing. The error
+	// matches fs.ErrNotExist if there is no database, otherwise as Open's, but
+	// never [ErrNewerSchema]: the numbers tell. Nil: there are no versions.
+	Schema func(ctx context.Context, u *url.URL) (have, want int, err error)
+}
+
+// Resolve finds the backend that answers to the scheme of rawURL, and parses the
+// URL. The error matches [ErrInvalid] and contains no password.
+func Resolve(rawURL string, backends ...Backend) (Backend, *url.URL, error) {
+	scheme, _, ok := strings.Cut(strings.TrimSpace(rawURL), ":")
+	if scheme = strings.ToLower(scheme); !ok || !isScheme(scheme) {
+		return Backend{}, nil, invalid("the database URL has no scheme: want %s", schemesOf(backends))
+	}
+	at := slices.IndexFunc(backends, func(b Backend) bool { return slices.Contains(b.Schemes, scheme) })
+	if at < 0 {
+		return Backend{}, nil, invalid("no backend for the database URL scheme %q: want %s", scheme, schemesOf(backends))
+	}
+	// The message of url.Parse repeats the URL, password and all.
+	u, err := url.Parse(strings.TrimSpace(rawURL))
+	if err != nil {
+		return Backend{}, nil, invalid("the %s URL of the database cannot be parsed: percent-encode what is special in it", scheme)
+	}
+	return backends[at], u, nil
 }
 
 // Open opens the database that rawURL names with the backend that answers to its
@@ -38,22 +72,13 @@ type Backend struct {
 // backends answers to is an error that names those that are known. No error
 // contains a password of the URL.
 func Open(ctx context.Context, rawURL string, o Options, backends ...Backend) (Store, error) {
-	scheme, _, ok := strings.Cut(strings.TrimSpace(rawURL), ":")
-	if scheme = strings.ToLower(scheme); !ok || !isScheme(scheme) {
-		return nil, invalid("the database URL has no scheme: want %s", schemesOf(backends))
-	}
-	at := slices.IndexFunc(backends, func(b Backend) bool { return slices.Contains(b.Schemes, scheme) })
-	if at < 0 {
-		return nil, invalid("no backend for the database URL scheme %q: want %s", scheme, schemesOf(backends))
-	}
-	// The message of url.Parse repeats the URL, password and all.
-	u, err := url.Parse(strings.TrimSpace(rawURL))
+	b, u, err := Resolve(rawURL, backends...)
 	if err != nil {
-		return nil, invalid("the %s URL of the database cannot be parsed: percent-encode what is special in it", scheme)
+		return nil, err
 	}
-	s, err := backends[at].Open(ctx, u, o)
+	s, err := b.Open(ctx, u, o)
 	if err != nil {
-		return nil, fmt.Errorf("open the %s database: %w", backends[at].Name, err)
+		return nil, fmt.Errorf("open the %s database: %w", b.Name, err)
 	}
 	return s, nil
 }

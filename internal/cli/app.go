@@ -20,6 +20,7 @@ type app struct {
 	environ []string
 	reader  *config.Reader // the settings, and the list of problems
 	log     *slog.Logger
+	logging config.Logging
 	json    bool // the log is JSON
 	origins map[string]origin
 	started bool // the command line was understood, and a command began
@@ -56,10 +57,13 @@ func (a *app) prepare(cmd *cobra.Command) {
 		a.reader.Problems = problems
 	}
 	a.bind(cmd.Flags())
-	logging := config.ReadLogging(a.reader)
-	a.json = logging.JSON
-	a.log = slog.New(newLogHandler(a.Err, logging))
+	a.logging = config.ReadLogging(a.reader)
+	a.json = a.logging.JSON
+	a.log = a.logTo(a.Err)
 }
+
+// logTo is the log of the settings, written to w.
+func (a *app) logTo(w io.Writer) *slog.Logger { return slog.New(newLogHandler(w, a.logging)) }
 
 func newLogHandler(w io.Writer, l config.Logging) slog.Handler {
 	options := &slog.HandlerOptions{Level: l.Level}
@@ -83,12 +87,13 @@ func (a *app) refusal() error { return a.reader.Err() }
 // problems, and the client is nil then: ask refusal before using it.
 func (a *app) client(opts ...client.Option) *client.Client {
 	settings := config.ReadUpstream(a.reader, client.DefaultBaseURL)
-	given := []client.Option{client.WithBaseURL(settings.BaseURL), client.WithUserAgent("asleep-cli")}
+	given := []client.Option{
+		client.WithBaseURL(settings.BaseURL), client.WithUserAgent("asleep-cli"),
+		client.WithTimeouts(client.Timeouts{Attempt: settings.RequestTimeout}),
+		client.WithBreaker(client.Breaker{Failures: settings.BreakerFailures, OpenFor: settings.BreakerReset}),
+	}
 	if settings.MaxConnections > 0 {
 		given = append(given, client.WithPool(client.Pool{MaxConnections: settings.MaxConnections}))
-	}
-	if settings.RequestTimeout > 0 {
-		given = append(given, client.WithTimeouts(client.Timeouts{Attempt: settings.RequestTimeout}))
 	}
 	c, err := client.New(settings.APIKey.Reveal(), append(given, opts...)...)
 	a.noteOptions(err, settings)

@@ -49,6 +49,7 @@ func (o *configShowOptions) run() error {
 	if c := o.app.client(); c != nil { // checks what config alone does not
 		defer func() { _ = c.Close() }()
 	}
+	o.app.database()
 	values := o.app.reader.Values()
 	err := settingView().all(o.app.Out, o.output, func(yield func(config.Value, error) bool) {
 		for _, v := range values {

@@ -30,11 +30,19 @@
 // keeps how far it came; fetchSink ties the three together: what a checkpoint
 // counts has been made durable before. docs/fetch.md is its manual.
 //
+// # Store
+//
+// The settings name a database: app.database judges them, database.open opens it,
+// and database.fail makes its errors ones of the command. storeBackends is the list
+// of what is known. With --store a fetch has a storeSink beside its files, and the
+// commands that read ask the database instead of the service.
+//
 // # How it fails
 //
 // An error becomes one line on stderr that begins with "asleep:" and says what
 // to do, or with --log-format json one JSON object, and an [ExitCode]. The mapping
-// from errors of the client stands in exit.go alone. The first signal ends the
+// from errors of the client stands in exit.go alone, that of the store's in
+// open_store.go. The first signal ends the
 // context, so that work in hand can be finished and saved; the second ends the
 // process at once. The API key is in no line, user ids only in data and as
 // digests in logs.

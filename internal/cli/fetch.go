@@ -18,7 +18,10 @@ that begin with # are passed over, a line of JSON is taken by its user_id), and
 from --user. Without --details a line is what the list of sessions says; with it,
 a call a session, the whole report. Lines are what the service sent, plus user_id.
 
-With --out a run can be resumed: a checkpoint beside the file says how far it
+With --store sessions are kept in the store of DATABASE_URL, which takes each
+once however often it is fetched, and no lines are written but with --out or -o.
+
+With --out or --store a run can be resumed: a checkpoint beside the file says how far it
 came, and the same command again goes on from there, whether the run before was
 interrupted, stopped or killed. A complete run removes its checkpoint. A user
 who fails is named in the error file and does not hold up the others; that file
@@ -27,14 +30,15 @@ can be the --users-file of a later run.
 The service may be slow, limited or away for a while: fetch waits, up to
 --max-outage. Ctrl-C finishes the users in hand and saves; again ends at once.
 
-Exit codes: 0 all fetched, 3 some users failed, 4 the key is refused, 5 outage or
---max-duration (resumable), 6 quota or plan, 1 the output cannot be written,
-2 usage, 130 and 143 interrupted.`
+Exit codes: 0 all fetched, 3 some users failed, 4 the key is refused, 5 outage,
+--max-duration or a store that others hold (resumable), 6 quota or plan, 1 the
+output or the store cannot be written, 2 usage, 130 and 143 interrupted.`
 
 const fetchExample = `  asleep fetch --users-file users.txt --days 30 --details --out nights.ndjson
   asleep fetch --users-file users.txt --days 30 --details --dry-run
   asleep fetch --users-file nights.ndjson.errors.ndjson --days 30 --details --out again.ndjson
-  asleep fetch --user user-0001 --user user-0002 -o csv > nights.csv`
+  asleep fetch --user user-0001 --user user-0002 -o csv > nights.csv
+  asleep fetch --users-file users.txt --days 3 --details --store`
 
 // Bounds and defaults of fetch.
 const (
@@ -50,6 +54,7 @@ type fetchOptions struct {
 	usersFile string
 	period    period
 	details   bool
+	store     bool
 
 	concurrency   int
 	rate          float64
@@ -88,6 +93,7 @@ func newFetchCommand(a *app) *cobra.Command {
 	o.period.add(flags)
 	addBool(flags, &o.details, "details", "fetch the report of every session too, a call each")
 	addOutput(flags, &o.output, formatNDJSON, formatCSV)
+	addBool(flags, &o.store, "store", "keep the sessions in the store of DATABASE_URL; lines are then written with --out or -o only")
 	flags.StringVar(&o.out, "out", "", "file to write to (default stdout)")
 	flags.StringVar(&o.errorFile, "error-file", "", "file for the users who failed (default OUT.errors.ndjson, stderr without --out)")
 	flags.StringVar(&o.checkpoint, "checkpoint", "", "file that says how far the run came (default OUT.checkpoint, none without --out)")
@@ -108,7 +114,11 @@ func newFetchCommand(a *app) *cobra.Command {
 // estimates or fetches.
 func (o *fetchOptions) run(ctx context.Context) error {
 	started := time.Now()
-	files := o.files()
+	var db *database
+	if o.store {
+		db = o.app.lastingDatabase()
+	}
+	files := o.files(db)
 	o.period.resolve(o.app, started)
 	list, total := o.list()
 	c := o.client()
@@ -116,7 +126,7 @@ func (o *fetchOptions) run(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = c.Close() }()
-	job := &fetchJob{fetchOptions: o, files: files, client: c, list: list, total: total}
+	job := &fetchJob{fetchOptions: o, files: files, database: db, client: c, list: list, total: total}
 	if o.dryRun {
 		return job.estimate(ctx)
 	}
@@ -176,6 +186,11 @@ func (o *fetchOptions) list() (list *userlist.List, total int64) {
 		o.app.problem(label, "%v: name a file with one user id a line", err)
 	}
 	return list, total
+}
+
+// lines reports whether sessions are written as lines too.
+func (o *fetchOptions) lines() bool {
+	return !o.store || o.out != "" || o.app.given("output")
 }
 
 // window is how far the batch reads ahead of the first user who is not done.

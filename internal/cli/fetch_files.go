@@ -11,12 +11,15 @@ import (
 
 // fetchFiles are the names of the files of a fetch; empty: none.
 type fetchFiles struct {
-	users, out, errors, checkpoint string
+	users, out, errors, checkpoint, store string
 }
 
 // files settles the names, and notes those that are one and the same file.
-func (o *fetchOptions) files() fetchFiles {
+func (o *fetchOptions) files(db *database) fetchFiles {
 	f := fetchFiles{out: o.out, errors: o.errorFile, checkpoint: o.checkpoint}
+	if db != nil {
+		f.store = db.file
+	}
 	if f.out == "-" {
 		f.out = ""
 	}
@@ -33,6 +36,9 @@ func (o *fetchOptions) files() fetchFiles {
 		if f.checkpoint == "" && !o.noResume {
 			f.checkpoint = f.out + ".checkpoint"
 		}
+	}
+	if f.store != "" && !o.lines() && f.checkpoint == "" && !o.noResume {
+		f.checkpoint = f.store + ".fetch.checkpoint"
 	}
 	if f.checkpoint != "" && !plain(f.checkpoint) {
 		o.app.problem(o.app.origin("checkpoint").label, "%s is no file that could be replaced: name another", f.checkpoint)
@@ -76,6 +82,7 @@ func (o *fetchOptions) noteSame(f fetchFiles) {
 		{"out", f.out},
 		{"error-file", f.errors},
 		{"checkpoint", f.checkpoint},
+		{"store", f.store},
 	}
 	for i, a := range roles {
 		for _, b := range roles[i+1:] {

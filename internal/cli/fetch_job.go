@@ -24,10 +24,11 @@ const (
 type fetchJob struct {
 	*fetchOptions
 
-	files  fetchFiles
-	client *client.Client
-	list   *userlist.List
-	total  int64
+	files    fetchFiles
+	database *database // nil without --store
+	client   *client.Client
+	list     *userlist.List
+	total    int64
 }
 
 // fetch runs the batch into its files.
@@ -44,7 +45,7 @@ func (j *fetchJob) fetch(ctx context.Context) error {
 		return err
 	}
 	report := j.newReporter()
-	sink, err := j.openSink(state, resume, report)
+	sink, err := j.openSink(ctx, state, resume, report)
 	sink.locks = append(sink.locks, locks...)
 	if err != nil {
 		sink.discard()
@@ -56,7 +57,7 @@ func (j *fetchJob) fetch(ctx context.Context) error {
 		end.write = err
 	}
 	report.stop()
-	end.token = sink.state.Token
+	end.token, end.kept, end.stored = sink.state.Token, sink.store != nil, sink.store.total()
 	if !j.quiet {
 		report.summary(ctx, end)
 	}
@@ -110,6 +111,8 @@ type ending struct {
 	write    error // of the files
 	progress client.BatchProgress
 	token    client.ResumeToken
+	kept     bool // there was a store
+	stored   storeCounts
 }
 
 func (e *ending) complete() bool { return e.stop == nil && e.write == nil }

@@ -32,6 +32,7 @@ type fetching struct {
 	dir  string
 	out  string
 	args []string
+	env  []string // beside the usual
 }
 
 func newFetching(tb testing.TB, config asleeptest.Config, args ...string) *fetching {
@@ -62,6 +63,7 @@ func (f *fetching) start(more ...string) *process {
 	p := &process{Cmd: exec.CommandContext(f.tb.Context(), "asleep", append(f.args, more...)...), ended: make(chan struct{})}
 	p.Dir, p.Stdout, p.Stderr = f.dir, &p.stdout, &p.stderr
 	p.Env = append(os.Environ(), "ASLEEP_BASE_URL="+f.srv.URL, "ASLEEP_API_KEY="+apiKey, "REQUEST_TIMEOUT=2")
+	p.Env = append(p.Env, f.env...)
 	if err := p.Start(); err != nil {
 		f.tb.Fatal(err)
 	}

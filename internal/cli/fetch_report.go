@@ -90,7 +90,11 @@ func (r *lineReporter) update(p client.BatchProgress) {
 }
 
 func (r *lineReporter) summary(_ context.Context, end *ending) {
-	r.say(summaryText(end), append(attributes(end.progress), "complete", end.complete())...)
+	list := append(attributes(end.progress), "complete", end.complete())
+	if end.kept {
+		list = append(list, end.stored.attributes()...)
+	}
+	r.say(summaryText(end), list...)
 }
 
 // progressText is how far a fetch has come, on one line. An eta of 0 is not known.
@@ -166,6 +170,9 @@ func summaryText(end *ending) string {
 	}
 	if p.RateLimited > 0 {
 		parts = append(parts, thousands(p.RateLimited)+" rate limited")
+	}
+	if end.kept {
+		parts = append(parts, end.stored.text())
 	}
 	state := "done"
 	if !end.complete() {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -23,6 +24,7 @@ type fetchSink struct {
 	mu     sync.Mutex
 	out    *appendfile.File
 	errs   *appendfile.File
+	store  *storeSink // nil: none
 	rows   rowWriter
 	path   string // of the checkpoint; empty: none
 	state  checkpoint.State
@@ -40,7 +42,7 @@ type rowWriter struct {
 
 // openSink opens what a fetch writes to; nothing is changed before the first result. state
 // is that of the checkpoint, if resume.
-func (j *fetchJob) openSink(state checkpoint.State, resume bool, stderr io.Writer) (s *fetchSink, err error) {
+func (j *fetchJob) openSink(ctx context.Context, state checkpoint.State, resume bool, stderr io.Writer) (s *fetchSink, err error) {
 	s = &fetchSink{path: j.files.checkpoint, state: state, resume: resume}
 	defer func() {
 		if err != nil {
@@ -48,6 +50,9 @@ func (j *fetchJob) openSink(state checkpoint.State, resume bool, stderr io.Write
 		}
 	}()
 	if s.out, err = j.open(j.files.out, state.Output, resume, func() *appendfile.File {
+		if !j.lines() {
+			return appendfile.Stream(io.Discard, "nothing")
+		}
 		return appendfile.Stream(j.app.Out, "standard output")
 	}); err != nil {
 		return s, err
@@ -57,10 +62,17 @@ func (j *fetchJob) openSink(state checkpoint.State, resume bool, stderr io.Write
 	}); err != nil {
 		return s, err
 	}
+	if s.store, err = j.openStore(ctx, state, resume, stderr); err != nil {
+		return s, err
+	}
+	s.state.Store = j.storeMark()
 	s.state.Output.Path, s.state.Errors.Path = j.markOf(s.out), j.markOf(s.errs)
 	s.state.Format = string(j.output)
 	s.state.Days, s.state.From, s.state.To = j.period.days, j.period.from, j.period.to
 	s.rows = newRowWriter(s.out, j.output, j.details)
+	if !j.lines() {
+		s.rows = rowWriter{header: func() error { return nil }, user: func(*client.Batch) error { return nil }}
+	}
 	return s, nil
 }
 
@@ -160,6 +172,11 @@ func (s *fetchSink) put(b *client.Batch, failed func() failure) error {
 		return err
 	}
 	var err error
+	if b.Err == nil && s.store != nil {
+		if err := s.store.add(b); err != nil {
+			return err
+		}
+	}
 	if b.Err == nil {
 		err = writeGroup(s.out, func() error { return s.rows.user(b) })
 	} else {
@@ -216,7 +233,7 @@ func (s *fetchSink) begin() error {
 			return err
 		}
 	}
-	return s.store()
+	return s.persist()
 }
 
 // save makes durable what was taken so far, and then the checkpoint.
@@ -226,10 +243,15 @@ func (s *fetchSink) save() error {
 	if !s.dirty {
 		return nil
 	}
-	return s.store()
+	return s.persist()
 }
 
-func (s *fetchSink) store() error {
+func (s *fetchSink) persist() error {
+	if s.store != nil {
+		if err := s.store.flush(); err != nil {
+			return err
+		}
+	}
 	for _, f := range []struct {
 		file *appendfile.File
 		mark *checkpoint.Mark
@@ -260,7 +282,7 @@ func (s *fetchSink) finish(complete bool) (err error) {
 		err = s.begin()
 	}
 	if err == nil && s.dirty {
-		err = s.store()
+		err = s.persist()
 	}
 	if err == nil && complete && s.path != "" {
 		err = checkpoint.Retire(s.path)
@@ -271,6 +293,9 @@ func (s *fetchSink) finish(complete bool) (err error) {
 		err = errors.Join(err, s.out.Close())
 	}
 	err = errors.Join(err, s.errs.Discard())
+	if s.store != nil {
+		err = errors.Join(err, s.store.close())
+	}
 	s.release()
 	return err
 }
@@ -281,6 +306,10 @@ func (s *fetchSink) discard() {
 		if f != nil {
 			_ = f.Discard()
 		}
+	}
+	if s.store != nil {
+		_ = s.store.close()
+		s.store = nil
 	}
 	s.release()
 }

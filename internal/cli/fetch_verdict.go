@@ -14,6 +14,9 @@ import (
 // happened and one on what to do.
 func (j *fetchJob) verdict(ctx context.Context, end *ending) error {
 	if end.write != nil {
+		if stored, ok := errors.AsType[*storeError](end.write); ok {
+			return exitWith(runCode(end.write), fmt.Errorf("%w%s", stored, j.resumeHint("; then ")))
+		}
 		return exitWith(ExitFailure, fmt.Errorf("%w: make room or name another file%s", end.write, j.resumeHint("; then ")))
 	}
 	if end.stop == nil {
@@ -29,14 +32,32 @@ func (j *fetchJob) verdict(ctx context.Context, end *ending) error {
 // partial is the error of a complete run in which users failed.
 func (j *fetchJob) partial(end *ending) error {
 	failed := end.token.Failed()
-	if failed == 0 {
+	lost := ""
+	if n := end.stored.lost(); n > 0 {
+		lost = count(n, "session") + " could not be stored: each is named in a warning above"
+	}
+	switch {
+	case failed == 0 && lost == "":
 		return nil
+	case failed == 0:
+		return exitWith(ExitPartial, errors.New(lost))
+	case lost != "":
+		lost = "; " + lost
 	}
 	where := "they are listed above"
 	if j.files.errors != "" {
 		where = fmt.Sprintf("they are in %s, which can be the --users-file of another run", j.files.errors)
 	}
-	return exitWith(ExitPartial, fmt.Errorf("%s of %s failed: %s", thousands(failed), count(end.token.Done(), "user"), where))
+	return exitWith(ExitPartial, fmt.Errorf("%s of %s failed: %s%s", thousands(failed), count(end.token.Done(), "user"), where, lost))
+}
+
+// runCode is the exit code of a store that failed in the middle of a run:
+// something was sent, whatever is wrong with the settings.
+func runCode(err error) ExitCode {
+	if code := exitCodeOf(context.Background(), err); code != ExitUsage {
+		return code
+	}
+	return ExitFailure
 }
 
 // refused is the error of a run that never began: a usage error, nothing was

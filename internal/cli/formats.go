@@ -31,6 +31,7 @@ func newFormatsTopic() *cobra.Command {
 		{"sessions list", titles(summaryView().csv)},
 		{"sessions get", titles(reportView().csv)},
 		{"stats", titles(statsView().csv)},
+		{"stats --store", titles(figureView(false).csv)},
 		{"users get", titles(userView("").csv)},
 	} {
 		b.WriteString("\n\nColumns of " + list.of + ":\n" + wrap(list.names))

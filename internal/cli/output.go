@@ -30,6 +30,10 @@ func addOutput(flags *pflag.FlagSet, f *format, formats ...format) {
 	addChoice(flags, f, "output", "o", "FORMAT", "format of the data on stdout", formats...)
 }
 
+// tableBlock is how many rows of a table are kept to align them: memory stays
+// the same however many there are.
+const tableBlock = 1000
+
 // column is a named text of a T.
 type column[T any] struct {
 	name string
@@ -121,7 +125,13 @@ func (v view[T]) sink(w *bufio.Writer, f format) (put func(T) error, end func() 
 		return err
 	}
 	_ = row(titles(v.table)) // into memory
+	rows := 0
 	return func(value T) error {
+		if rows++; rows%tableBlock == 0 {
+			if err := t.Flush(); err != nil {
+				return err
+			}
+		}
 		cells := texts(v.table, value)
 		for i := range cells {
 			cells[i] = cell(cells[i])

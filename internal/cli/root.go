@@ -63,6 +63,7 @@ func newRootCommand(a *app) *cobra.Command {
 		newUsersCommand(a),
 		newSessionsCommand(a),
 		newStatsCommand(a),
+		newStoreCommand(a),
 		newFakeCommand(a),
 		newConfigCommand(a),
 		newVersionCommand(a),

@@ -26,6 +26,7 @@ func onTerminal(t *testing.T, url, typed string, args ...string) (code cli.ExitC
 		Environ: []string{"ASLEEP_BASE_URL=" + url, "ASLEEP_API_KEY=" + apiKey, "ASLEEP_ENV_FILE=/dev/null"},
 		Streams: cli.Streams{In: strings.NewReader(typed), Out: &out, Err: &err, InTerminal: true, OutTerminal: true, ErrTerminal: true},
 	})
+	record("stderr", err.String())
 	return code, out.String(), err.String()
 }
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -17,11 +18,12 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/asleep-sdk/asleep/asleeptest"
+	"github.com/asleep-sdk/asleep/internal/canary"
 	"github.com/asleep-sdk/asleep/internal/cli"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
+	testscript.Main(canary.Suite{M: m}, map[string]func(){
 		"asleep":   func() { os.Exit(cli.Main()) },
 		"stubborn": stubborn,
 	})
@@ -31,7 +33,7 @@ func TestMain(m *testing.M) {
 var fixtures, _ = filepath.Abs("../../testdata/fixtures")
 
 // apiKey is in the environment of every script, and in no output of any.
-const apiKey = "sk-live-4242424242"
+const apiKey = canary.Key
 
 // TestScripts runs testdata/script. Each script has a fake service of its own,
 // with the users user-0001 to user-0003 in Seoul, each of whom has slept from 22:00
@@ -45,6 +47,10 @@ const apiKey = "sk-live-4242424242"
 //	sent N                want N requests to the service since the last time
 //	clear                 take all faults away
 //	mkbad DOS BAD         write the lists of users dos and bad, which no archive can hold
+//	infile FILE TEXT      want a text among the bytes of a file, with ! none
+//	damage FILE           overwrite half of a database
+//	schema FILE N         have a database say that its schema has version N
+//	oldstore FILE         make a store with the first version of the schema
 //	tear FILE             append half a line
 //	violations            the script breaks the contract on purpose
 func TestScripts(t *testing.T) {
@@ -63,6 +69,10 @@ func TestScripts(t *testing.T) {
 			"clear":      clearCommand,
 			"mkbad":      mkbadCommand,
 			"tear":       tearCommand,
+			"infile":     infileCommand,
+			"damage":     damageCommand,
+			"schema":     schemaCommand,
+			"oldstore":   oldstoreCommand,
 			"violations": func(ts *testscript.TestScript, _ bool, _ []string) { fakeOf(ts).tolerant = true },
 		},
 	})
@@ -160,6 +170,7 @@ func codeCommand(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(err)
 	}
 	for _, name := range []string{"stdout", "stderr"} {
+		record(name, ts.ReadFile(name))
 		if strings.Contains(ts.ReadFile(name), apiKey) {
 			ts.Fatalf("%s holds the API key", name)
 		}
@@ -168,6 +179,26 @@ func codeCommand(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("exit code %d, want %d", got, want)
 	}
 }
+
+// record lets the canary look at what the command wrote. Its data is on stdout, and
+// there users have names; on stderr only where it is asked for.
+func record(name, text string) {
+	if name == "stdout" {
+		canary.Record("stdout of the command", text, asked...)
+		return
+	}
+	canary.Record("stderr of the command", text, named...)
+}
+
+var (
+	asked = []*regexp.Regexp{regexp.MustCompile("")}
+	named = []*regexp.Regexp{
+		regexp.MustCompile(`^Delete (user|session|all sessions)\b.*\? \[y/N\] `), // the person is asked about the user named
+		regexp.MustCompile(`is one too many: remove it$`),                        // an argument as it was typed
+		regexp.MustCompile(`^\{"user_id":"[^"]*","line":`),                       // the list of failures, which names them
+		regexp.MustCompile(`^  asleep [a-z]+ `),                                  // an example in a help text
+	}
+)
 
 func faultCommand(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {

@@ -13,6 +13,7 @@ type sessionsGetOptions struct {
 	app      *app
 	output   format
 	user     string
+	store    bool
 	session  string
 	timezone string
 }
@@ -20,20 +21,27 @@ type sessionsGetOptions struct {
 func newSessionsGetCommand(a *app) *cobra.Command {
 	o := &sessionsGetOptions{app: a, output: formatTable}
 	cmd := &cobra.Command{
-		Use:   "get --user USER_ID SESSION_ID",
+		Use:   "get (--user USER_ID | --store) SESSION_ID",
 		Short: "Show the report of a session",
 		Long: `Show the report of a session: its stages and figures, as far as the service
 has them. A report may be missing for some minutes after the recording, and
-unfinished for a while longer: its state then is not COMPLETE.`,
+unfinished for a while longer: its state then is not COMPLETE.
+
+With --store it shows what "asleep fetch --store" has kept, without asking the
+service.`,
 		Example: `  asleep sessions get --user user-0001 20260314225107_abcde
   asleep sessions get --user user-0001 20260314225107_abcde -o json | jq .stat.sleep_index`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.session = a.argument("SESSION_ID", args)
+			if o.store {
+				return o.getStored(cmd.Context())
+			}
 			return o.run(cmd.Context())
 		},
 		Args: cobra.ArbitraryArgs,
 	}
 	addUser(cmd.Flags(), &o.user)
+	addStore(cmd.Flags(), &o.store)
 	addZone(cmd.Flags(), &o.timezone, "timezone", "IANA name of the zone that the report is written in (default UTC)")
 	addOutput(cmd.Flags(), &o.output, formatTable, formatJSON, formatNDJSON, formatCSV)
 	return cmd

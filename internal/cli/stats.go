@@ -13,13 +13,15 @@ type statsOptions struct {
 	app    *app
 	output format
 	user   string
+	store  bool
+	by     periodWord
 	period period
 }
 
 func newStatsCommand(a *app) *cobra.Command {
-	o := &statsOptions{app: a, output: formatTable}
+	o := &statsOptions{app: a, output: formatTable, by: wordAll}
 	cmd := &cobra.Command{
-		Use:   "stats --user USER_ID",
+		Use:   "stats (--user USER_ID | --store)",
 		Short: "Show the averages of a user over a period",
 		Long: `Show the averages of a user over a period of any length.
 
@@ -28,17 +30,28 @@ days, and the number of sessions in them. --from without --to ends today.
 
 The service averages at most 100 days. A longer period is asked for in parts
 and combined: means weighted by the slept sessions of each part, clock times on
-the circle. "combination" says how.`,
+the circle. "combination" says how.
+
+With --store it sums up what "asleep fetch --store" has kept, without asking the
+service: of all users, unless one is named; count, mean, least, most and latest
+of every figure, over all, by day or by hour. Sessions are judged by their start,
+the period in --timezone, a day and an hour on the clock that recorded them.`,
 		Example: `  asleep stats --user user-0001
-  asleep stats --user user-0001 --from 2025-01-01 --to 2025-12-31 -o json`,
+  asleep stats --user user-0001 --from 2025-01-01 --to 2025-12-31 -o json
+  asleep stats --store --user user-0001 --period daily`,
 		GroupID: "data",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			a.noArguments(args)
+			if o.store {
+				return o.statsStored(cmd.Context())
+			}
 			return o.run(cmd.Context(), time.Now())
 		},
 		Args: cobra.ArbitraryArgs,
 	}
 	addUser(cmd.Flags(), &o.user)
+	addStore(cmd.Flags(), &o.store)
+	addChoice(cmd.Flags(), &o.by, "period", "", "PERIOD", "with --store, what is summed up together", wordAll, wordDaily, wordHourly)
 	o.period.add(cmd.Flags())
 	addOutput(cmd.Flags(), &o.output, formatTable, formatJSON, formatNDJSON, formatCSV)
 	return cmd
@@ -46,6 +59,9 @@ the circle. "combination" says how.`,
 
 func (o *statsOptions) run(ctx context.Context, now time.Time) error {
 	o.app.checkID(o.app.origin("user").label, o.user)
+	if o.app.origin("period").rank == 0 {
+		o.app.problem(o.app.origin("period").label, "goes with --store only: the service averages the whole period")
+	}
 	o.close(now)
 	c := o.app.client(client.WithTimezone(o.period.timezone))
 	if err := o.app.refusal(); err != nil {

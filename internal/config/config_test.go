@@ -121,12 +121,14 @@ func TestTheSameProblemIsToldOnce(t *testing.T) {
 func TestValuesAreRead(t *testing.T) {
 	t.Parallel()
 	r := config.NewReader(source("environment", "N= 7 ", "D=30", "D2=1m30s", "T=YES", "F=off", "ASLEEP_API_KEY=k",
-		"ASLEEP_BASE_URL=https://x", "MAX_CONNECTIONS=3", "REQUEST_TIMEOUT=2.5", "LOG_FORMAT=json"))
+		"ASLEEP_BASE_URL=https://x", "MAX_CONNECTIONS=3", "REQUEST_TIMEOUT=2.5",
+		"CIRCUIT_BREAKER_FAILURE_THRESHOLD=3", "CIRCUIT_BREAKER_RESET_TIMEOUT=1m", "LOG_FORMAT=json"))
 	if r.Int(0, 1, 9, "N") != 7 || r.Duration(0, "D") != 30*time.Second || r.Duration(0, "D2") != 90*time.Second || !r.Bool(false, "T") || r.Bool(true, "F") {
 		t.Error("misread")
 	}
 	u := config.ReadUpstream(r, "https://default")
-	if u.APIKey.Reveal() != "k" || u.BaseURL != "https://x" || u.MaxConnections != 3 || u.RequestTimeout != 2500*time.Millisecond {
+	if u.APIKey.Reveal() != "k" || u.BaseURL != "https://x" || u.MaxConnections != 3 || u.RequestTimeout != 2500*time.Millisecond ||
+		u.BreakerFailures != 3 || u.BreakerReset != time.Minute {
 		t.Errorf("misread: %+v", u)
 	}
 	if l := config.ReadLogging(r); !l.JSON || l.Level != slog.LevelInfo {
@@ -134,6 +136,26 @@ func TestValuesAreRead(t *testing.T) {
 	}
 	if err := r.Err(); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestDefaultsAreShownAsOneWouldSetThem(t *testing.T) {
+	t.Parallel()
+	r := config.NewReader()
+	config.ReadUpstream(r, "https://default")
+	shown := map[string]string{}
+	for _, v := range r.Values() {
+		shown[v.Name] = v.Text
+	}
+	for name, want := range map[string]string{
+		"ASLEEP_REQUEST_TIMEOUT":                   "30",
+		"ASLEEP_CIRCUIT_BREAKER_FAILURE_THRESHOLD": "5",
+		"ASLEEP_CIRCUIT_BREAKER_RESET_TIMEOUT":     "60",
+		"ASLEEP_MAX_CONNECTIONS":                   "",
+	} {
+		if got, ok := shown[name]; !ok || got != want {
+			t.Errorf("%s is shown as %q, want %q", name, got, want)
+		}
 	}
 }
 

@@ -103,8 +103,13 @@ func read[T any](r *Reader, def T, parse func(string) (T, error), names []string
 }
 
 func show(v any) string {
-	if d, ok := v.(time.Duration); ok && d == 0 {
-		return ""
+	if d, ok := v.(time.Duration); ok {
+		switch {
+		case d == 0:
+			return ""
+		case d%time.Second == 0: // as one would set it
+			return strconv.FormatInt(int64(d/time.Second), 10)
+		}
 	}
 	if n, ok := v.(int); ok && n == 0 {
 		return ""

@@ -256,7 +256,7 @@ func (f *flight) lost(ctx context.Context, err error) error {
 func (f *flight) fail(o Outcome, err error) error {
 	o.Status = f.status
 	f.note(o)
-	return attemptError(f.call, f.req, o, scrub(withoutURL(err), f.key))
+	return attemptError(f.call, f.req, o, scrub(withoutURL(err), f.key, f.call.User))
 }
 
 func (f *flight) note(o Outcome) {

@@ -150,6 +150,11 @@ func BenchmarkEveryPolicyOverZeroCostTransport(b *testing.B) {
 			benchmark(b, "http://api.test", pipeline(cfg, "GET"))
 		})
 	}
+	b.Run("with hedging", func(b *testing.B) {
+		cfg := guarded(b, instant)
+		cfg.Hedge, _ = transport.NewHedge(transport.HedgeConfig{Quantile: 0.95})
+		benchmark(b, "http://api.test", pipeline(cfg, "GET"))
+	})
 	b.Run("with hooks", func(b *testing.B) {
 		cfg := guarded(b, instant)
 		cfg.Hooks = []transport.Hooks{{

@@ -41,6 +41,8 @@ type Breaker struct {
 	until  time.Time // open: no probe before
 	hinted bool      // open because another process said so
 	told   time.Time // until when we last told the others
+	heard  time.Time // what they said when it was last heeded
+	heeded uint64    // how often that opened the breaker
 	trip   bool      // the next failure opens, whatever was counted
 	calls  int       // in the window when it tripped
 	failed int       // of which failures
@@ -194,7 +196,7 @@ type pass struct {
 // enter is the pre-check. A patient call waits as long as ctx allows; a wait that
 // must outlast ctx's deadline is refused at once.
 func (b *Breaker) enter(ctx context.Context, call *Call) (pass, error) {
-	if b == nil || b.calm.Load() && (b.cfg.Hint == nil || b.cfg.Hint.Until().IsZero()) {
+	if b == nil || b.calm.Load() && (b.cfg.Hint == nil || b.others().IsZero()) {
 		return pass{}, nil
 	}
 	b.mu.Lock()
@@ -275,6 +277,31 @@ func (b *Breaker) admit(p pass) (permit, error) {
 		return permit{}, b.refuse(nil)
 	}
 	return permit{b: b, done: done, epoch: b.epoch}, nil
+}
+
+// closed reports whether it is closed of its own accord.
+func (b *Breaker) closed() bool {
+	if b == nil {
+		return true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.state == BreakerClosed
+}
+
+// admitClosed is admit for an attempt that nobody needs: it goes only while the
+// breaker is closed, and is never a probe.
+func (b *Breaker) admitClosed() (permit, bool) {
+	if b == nil {
+		return permit{}, true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.state != BreakerClosed {
+		return permit{}, false
+	}
+	done, err := b.engine.Allow()
+	return permit{b: b, done: done, epoch: b.epoch}, err == nil
 }
 
 // report tells what came of the attempt: nil, errFailed or errExcluded.

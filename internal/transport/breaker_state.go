@@ -108,6 +108,10 @@ type BreakerStats struct {
 	Probing bool   // a probe is under way
 	Opened  uint64 // times it went from closed to open
 	Refused uint64 // calls
+
+	Hinted    bool      // open because another process said so
+	HintUntil time.Time // what the others say at present; zero if nothing
+	Heeded    uint64    // times that it opened because of what they said
 }
 
 // Stats returns a snapshot; of a nil breaker it is zero.
@@ -115,9 +119,12 @@ func (b *Breaker) Stats() BreakerStats {
 	if b == nil {
 		return BreakerStats{}
 	}
+	others := b.others()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := BreakerStats{
+		Hinted: b.hinted, HintUntil: others, Heeded: b.heeded,
+
 		Name: b.name, Mode: b.mode, State: b.state, Waiting: b.waiting.size, Probing: b.probe != nil,
 		Opened: b.opened, Refused: b.refused,
 	}

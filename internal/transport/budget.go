@@ -99,6 +99,22 @@ func (b *Budget) take() bool {
 	return true
 }
 
+// spare pays for what can be done without, as long as more than half of the
+// budget is there: the rest is for retries.
+func (b *Budget) spare() bool {
+	if b == nil {
+		return true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.refill()
+	if b.tokens-1 < b.cfg.Tokens/2-1e-9 {
+		return false
+	}
+	b.tokens--
+	return true
+}
+
 // refund gives back what a retry took.
 func (b *Budget) refund() { b.add(1) }
 

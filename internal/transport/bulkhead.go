@@ -100,6 +100,23 @@ func (b *Bulkhead) Acquire(ctx context.Context, lane Lane) (Slot, error) {
 	return b.await(ctx, lane, t, place)
 }
 
+// TryAcquire is Acquire for those who do not wait; it reports whether there was a
+// free slot.
+func (b *Bulkhead) TryAcquire(lane Lane) (Slot, bool) {
+	if b == nil {
+		return Slot{}, true
+	}
+	if lane >= lanes {
+		return Slot{}, false
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.open(lane) {
+		return Slot{}, false
+	}
+	return b.take(lane), true
+}
+
 func (b *Bulkhead) await(ctx context.Context, lane Lane, t *ticket, place *list.Element) (Slot, error) {
 	var late <-chan time.Time
 	if b.cfg.MaxWait > 0 {

@@ -12,7 +12,7 @@
 //	    retry            retry rules, waits on the call's own context, [Budget]
 //	      pre-check      an open [Breaker] costs neither slot nor token; patient calls wait
 //	        [Bulkhead]   a slot
-//	          [Throttle] a token, last, as it has to be used at once
+//	          [Throttle] a token, last, as it has to be used at once; or [Shared]
 //	            breaker  counts the attempt
 //	              Inner… policies around each attempt that is sent
 //	                attempt  key, user agent, request id, one timeout, whole body, verdict
@@ -65,8 +65,20 @@
 // cancelled not at all. The budget pays for retries and gets its token back from
 // those that succeed; rate-limit answers cost nothing.
 //
-// Conditional requests (ETag, Last-Modified) are not made: the contract documents no
-// validators, and a 304 would need a memory of bodies, which is a cache's.
+// A 304 passes as it came (ClassOK): whoever asked for it holds the body, and the client
+// takes one that nobody asked for as an error.
+//
+// # Beside the call
+//
+// What processes share comes in by shape: a [Limiter] takes the place of the throttle's
+// pace, with the throttle as this process's share while it fails ([Shared]); an
+// [OpenHint] tells a breaker that others have opened theirs. Neither can fail a call,
+// nor let one through.
+//
+// A [Hedge], off by default, makes a slow read a second time between breaker and
+// attempt. The second request runs on a goroutine of its own, which the call waits
+// for: it has its own slot, token and place in the breaker's count, and is paid from
+// the budget.
 //
 // # How it fails
 //

@@ -59,6 +59,11 @@ type Config struct {
 	Breakers *Breakers
 	Bulkhead *Bulkhead
 	Throttle *Throttle
+	// Shared, if set, paces in the throttle's place; it falls back on a
+	// throttle of its own.
+	Shared *Shared
+	// Hedge makes slow reads a second time; nil is off. It is paid from Budget.
+	Hedge *Hedge
 	// AttemptTimeout bounds an attempt, headers and body together. 0 means
 	// DefaultAttemptTimeout, negative means no timeout. Timeouts says otherwise
 	// for some kinds of operation.

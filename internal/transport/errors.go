@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/asleep-sdk/asleep/internal/redact"
 )
 
 var (
@@ -122,7 +124,7 @@ func withoutURL(err error) error {
 	}
 }
 
-// scrubbedError hides a message that holds the key. errors.Is and errors.As still
+// scrubbedError hides a message that holds the key or a user's id. errors.Is and errors.As still
 // see what is inside; neither Unwrap nor a formatter does, hence the closure.
 type scrubbedError struct {
 	text string
@@ -133,15 +135,20 @@ func (e *scrubbedError) Error() string        { return e.text }
 func (e *scrubbedError) Is(target error) bool { return errors.Is(e.err(), target) }
 func (e *scrubbedError) As(target any) bool   { return errors.As(e.err(), target) }
 
-// scrub replaces the key in an error's text, should a custom transport have put
-// the request's headers into it.
-func scrub(err error, key Key) error {
-	if key.IsZero() {
+// scrub replaces the key and the user's id in an error's text, should a custom
+// transport have put the request's headers or URL into it, or somebody's policy what
+// it knows.
+func scrub(err error, key Key, user string) error {
+	if err == nil || key.IsZero() && user == "" {
 		return err
 	}
 	text := err.Error()
-	if !strings.Contains(text, key.value()) {
+	clean := redact.Text(text, user)
+	if !key.IsZero() {
+		clean = strings.ReplaceAll(clean, key.value(), redacted)
+	}
+	if clean == text {
 		return err
 	}
-	return &scrubbedError{text: strings.ReplaceAll(text, key.value(), redacted), err: func() error { return err }}
+	return &scrubbedError{text: clean, err: func() error { return err }}
 }

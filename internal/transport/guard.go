@@ -10,7 +10,8 @@ import (
 //
 //	breaker's pre-check   an open breaker costs neither slot nor token
 //	bulkhead              a slot; waiting for one costs no token
-//	throttle              a token, last, as it has to be used at once
+//	throttle              a token, last, as it has to be used at once; or a reservation
+//	                      at a limiter that processes share
 //	breaker               counts the attempt; may have opened meanwhile
 //	attempt
 //
@@ -20,15 +21,21 @@ type guard struct {
 	breakers *Breakers
 	bulkhead *Bulkhead
 	throttle *Throttle
+	shared   *Shared
+	hedge    *Hedge
+	budget   *Budget // of which second requests are paid
 	next     http.RoundTripper
 }
 
 // newGuard returns next itself if there is nothing to guard it with.
 func newGuard(cfg Config, next http.RoundTripper) http.RoundTripper {
-	if cfg.Breakers == nil && cfg.Bulkhead == nil && cfg.Throttle == nil {
+	if cfg.Breakers == nil && cfg.Bulkhead == nil && cfg.Throttle == nil && cfg.Shared == nil && cfg.Hedge == nil {
 		return next
 	}
-	return &guard{breakers: cfg.Breakers, bulkhead: cfg.Bulkhead, throttle: cfg.Throttle, next: next}
+	return &guard{
+		breakers: cfg.Breakers, bulkhead: cfg.Bulkhead, throttle: cfg.Throttle, shared: cfg.Shared,
+		hedge: cfg.Hedge, budget: cfg.Budget, next: next,
+	}
 }
 
 // RoundTrip implements [http.RoundTripper].
@@ -68,7 +75,7 @@ func (g *guard) attempt(b *Breaker, call *Call, req *http.Request) (*http.Respon
 	}
 	defer slot.Release()
 	start = call.waited(ctx, EventBulkheadWait, start)
-	grant, err := g.throttle.Take(ctx)
+	grant, err := g.token(ctx)
 	if err != nil {
 		return refuse(req, err)
 	}
@@ -79,6 +86,9 @@ func (g *guard) attempt(b *Breaker, call *Call, req *http.Request) (*http.Respon
 		return nil, errAgain
 	case err != nil:
 		return refuse(req, err)
+	}
+	if g.hedge.applies(call, permit, req) {
+		return g.sendHedged(b, permit, grant, call, req)
 	}
 	return g.send(permit, grant, call, req)
 }
@@ -98,9 +108,9 @@ func (g *guard) send(p permit, grant Grant, call *Call, req *http.Request) (*htt
 	verdict = verdictOf(o)
 	switch o.Class {
 	case ClassRateLimited:
-		g.throttle.Feedback(grant, Feedback{Limited: true, RetryAfter: o.RetryAfter})
+		g.feedback(grant, Feedback{Limited: true, RetryAfter: o.RetryAfter})
 	case ClassOK, ClassRedirect, ClassTerminal, ClassForbidden, ClassQuotaExceeded, ClassPlanExpired, ClassTooLarge:
-		g.throttle.Feedback(grant, Feedback{})
+		g.feedback(grant, Feedback{})
 	case ClassNone, ClassTransient, ClassTransport, ClassTimeout, ClassCanceled, ClassRefused: // says nothing of the rate
 	}
 	return resp, err

@@ -12,11 +12,16 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/asleep-sdk/asleep/internal/canary"
 	"github.com/asleep-sdk/asleep/internal/pipenet"
 	"github.com/asleep-sdk/asleep/internal/transport"
 )
 
-const secret = "sk-live-0123456789abcdef"
+// The key and the user of every call, which nothing may tell.
+const (
+	secret   = canary.Key
+	secretID = canary.User
+)
 
 // request is one request as the upstream saw it.
 type request struct {
@@ -110,7 +115,7 @@ func (u *upstream) call(ctx context.Context, method string, set ...func(*transpo
 	if method == http.MethodPost {
 		body = strings.NewReader(`{"metadata":{}}`)
 	}
-	req, err := http.NewRequestWithContext(transport.WithCall(ctx, call), method, "http://api.test/ai/v1/users/u-secret-id", body)
+	req, err := http.NewRequestWithContext(transport.WithCall(ctx, call), method, "http://api.test/ai/v1/users/"+secretID, body)
 	if err != nil {
 		u.t.Fatal(err)
 	}
@@ -125,7 +130,13 @@ func (u *upstream) call(ctx context.Context, method string, set ...func(*transpo
 		}
 		res.body = string(data)
 	}
+	res.record()
 	return res
+}
+
+// record lets the canary look at what a call came to.
+func (r result) record() {
+	canary.RecordValue("a call of the pipeline", r.Call, r.err)
 }
 
 func (u *upstream) get(set ...func(*transport.Call)) result {

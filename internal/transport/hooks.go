@@ -66,6 +66,9 @@ type Attempt struct {
 	// Header is what will be sent, without the API key, which is added later.
 	// AttemptStart may add to it, such as traceparent.
 	Header http.Header
+	// Hedge: it is the second request of a pair ([Hedge]). Its hooks run on a
+	// goroutine of their own, at the same time as those of the first.
+	Hedge bool
 
 	// Known at the end only.
 
@@ -78,6 +81,9 @@ type Attempt struct {
 	Connected  bool // a connection was had,
 	Reused     bool // from the pool
 	Err        error
+	// Superseded: it was cancelled, since the other request of its pair was
+	// answered first. That is no failure: ErrorType is "" and Err nil.
+	Superseded bool
 }
 
 // The kinds of [Event].
@@ -89,6 +95,8 @@ const (
 	EventBulkheadWait    = "bulkhead_wait"    // Wait passed before a slot came
 	EventBreakerWait     = "breaker_wait"     // a patient call waited for the breaker
 	EventBreakerChange   = "breaker_change"   // From, To, Until, Breaker
+	EventHedge           = "hedge"            // a second request leaves, Wait after the first
+	EventHedgeWon        = "hedge_won"        // and was answered first, Wait after the first left
 )
 
 // Event is something that happens between the attempts of a call.
@@ -118,6 +126,17 @@ type hooked struct {
 	set *hookSet
 	op  Operation
 	att Attempt
+
+	of    *Operation // of a second request: the call's
+	hedge bool
+}
+
+// operation is what the hooks are told of.
+func (h *hooked) operation() *Operation {
+	if h.of != nil {
+		return h.of
+	}
+	return &h.op
 }
 
 // run runs a hook and keeps its panic from the call.
@@ -170,7 +189,7 @@ func (s *hookSet) end(ctx context.Context, call *Call, resp *http.Response, err 
 	op := &h.op
 	op.Duration = time.Since(op.Start)
 	op.Waited, op.Attempts, op.RateLimited = call.Waited, call.Attempts, call.RateLimited
-	op.RequestID, op.BudgetExhausted, op.Err = call.RequestID, call.BudgetExhausted, err
+	op.RequestID, op.BudgetExhausted, op.Err = call.RequestID, call.BudgetExhausted, scrub(err, s.key, call.User)
 	op.Class, op.ErrorType = call.Outcome.Class.String(), ErrorType(call.Outcome, err)
 	if resp != nil {
 		op.StatusCode = resp.StatusCode
@@ -190,10 +209,10 @@ const classPanic = "panic"
 
 // attemptStart tells of a request that is about to be sent with header.
 func (h *hooked) attemptStart(ctx context.Context, number int, id string, header http.Header) context.Context {
-	h.att = Attempt{Number: number, Start: time.Now(), RequestID: id, Header: header}
+	h.att = Attempt{Number: number, Start: time.Now(), RequestID: id, Header: header, Hedge: h.hedge}
 	for i := range h.set.list {
 		if hook := h.set.list[i].AttemptStart; hook != nil {
-			h.set.enter(&ctx, func(ctx context.Context) context.Context { return hook(ctx, &h.op, &h.att) })
+			h.set.enter(&ctx, func(ctx context.Context) context.Context { return hook(ctx, h.operation(), &h.att) })
 		}
 	}
 	return ctx
@@ -206,12 +225,15 @@ func (h *hooked) attemptEnd(ctx context.Context, o Outcome, size int, w *wire, e
 	a.StatusCode, a.Class, a.ErrorType = o.Status, o.Class.String(), ErrorType(o, err)
 	a.RetryAfter, a.BodyBytes, a.Err = o.RetryAfter, size, err
 	a.Connected, a.Reused = w.got.Load(), w.reused.Load()
+	if a.Superseded = superseded(ctx, o); a.Superseded {
+		a.ErrorType, a.Err = "", nil
+	}
 	if !done {
 		a.Class, a.ErrorType = classPanic, classPanic
 	}
 	for i := range h.set.list {
 		if hook := h.set.list[i].AttemptEnd; hook != nil {
-			h.set.run(func() { hook(ctx, &h.op, a) })
+			h.set.run(func() { hook(ctx, h.operation(), a) })
 		}
 	}
 }
@@ -222,7 +244,7 @@ func (c *Call) observed() bool { return c.state.hooked != nil }
 // emit tells the hooks of the call, if there are any.
 func (c *Call) emit(ctx context.Context, e Event) {
 	if h := c.state.hooked; h != nil {
-		h.set.event(ctx, &h.op, e)
+		h.set.event(ctx, h.operation(), e)
 	}
 }
 

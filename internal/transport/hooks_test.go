@@ -241,7 +241,7 @@ func TestTheLogTellsWhatHappenedAndNoSecret(t *testing.T) {
 			t.Errorf("missing: %s", want)
 		}
 	}
-	for _, bad := range []string{secret, "u-secret-id"} {
+	for _, bad := range []string{secret, secretID} {
 		if strings.Contains(out.String(), bad) {
 			t.Errorf("%q was logged", bad)
 		}

@@ -3,6 +3,7 @@ package transport_test
 import (
 	"context"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/asleep-sdk/asleep/internal/canary"
 	"github.com/asleep-sdk/asleep/internal/transport"
 )
 
@@ -44,6 +46,9 @@ func inLab(t *testing.T, upstream play, configure func(*transport.Config), test 
 		if configure != nil {
 			configure(&cfg)
 		}
+		// The logs of all labs are looked at.
+		logger := slog.New(slog.NewTextHandler(canary.Log("the pipeline's log"), &slog.HandlerOptions{Level: slog.LevelDebug}))
+		cfg.Hooks = append(cfg.Hooks, transport.LogHooks(logger))
 		l.doer = transport.New(cfg)
 		test(l)
 	})
@@ -51,7 +56,7 @@ func inLab(t *testing.T, upstream play, configure func(*transport.Config), test 
 
 // do makes one call.
 func (l *lab) do(ctx context.Context, set ...func(*transport.Call)) result {
-	call := &transport.Call{Op: "getUser", Route: "/ai/v1/users/{user_id}", User: "u-secret-id", Kind: transport.KindGet}
+	call := &transport.Call{Op: "getUser", Route: "/ai/v1/users/{user_id}", User: secretID, Kind: transport.KindGet}
 	for _, f := range set {
 		f(call)
 	}
@@ -63,7 +68,7 @@ func (l *lab) do(ctx context.Context, set ...func(*transport.Call)) result {
 		method = http.MethodPost
 	case transport.KindOther, transport.KindGet, transport.KindList, transport.KindPing:
 	}
-	req, err := http.NewRequestWithContext(transport.WithCall(ctx, call), method, "http://api.test/ai/v1/users/u-secret-id", nil)
+	req, err := http.NewRequestWithContext(transport.WithCall(ctx, call), method, "http://api.test/ai/v1/users/"+secretID, nil)
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -73,6 +78,7 @@ func (l *lab) do(ctx context.Context, set ...func(*transport.Call)) result {
 	if err == nil {
 		res.status, res.header = resp.StatusCode, resp.Header
 	}
+	res.record()
 	return res
 }
 

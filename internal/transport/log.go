@@ -34,6 +34,9 @@ func (l logHooks) request(ctx context.Context, op *Operation, a *Attempt) contex
 }
 
 func (l logHooks) answer(ctx context.Context, op *Operation, a *Attempt) {
+	if a.Superseded {
+		return // the pair's events have told of it
+	}
 	if a.ErrorType != "" {
 		l.failed(ctx, op, failure{a.Number, a.StatusCode, a.RequestID, a.ErrorType, a.Duration, a.Err})
 		return

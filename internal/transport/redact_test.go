@@ -22,7 +22,7 @@ func reveals(t *testing.T, values ...any) {
 	for _, v := range values {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
 			text := fmt.Sprintf(verb, v)
-			for _, hidden := range []string{secret, fmt.Sprintf("%x", secret), "u-secret-id"} {
+			for _, hidden := range []string{secret, fmt.Sprintf("%x", secret), secretID} {
 				if strings.Contains(text, hidden) {
 					t.Errorf("%T formatted with %s shows %q:\n%s", v, verb, hidden, text)
 				}
@@ -158,8 +158,8 @@ func TestRedirectsAreReturnedNotFollowed(t *testing.T) {
 func TestRedactHeaderShowsOnlyWhatIsKnownToBeHarmless(t *testing.T) {
 	t.Parallel()
 	h := http.Header{
-		"X-Api-Key": {secret}, "X-User-Id": {"u-secret-id"}, "Authorization": {"Bearer " + secret}, "Cookie": {secret},
-		"X-New-Secret": {secret}, "Location": {"/users/u-secret-id"}, "Retry-After": {"7"}, "X-Request-Id": {"r1"},
+		"X-Api-Key": {secret}, "X-User-Id": {secretID}, "Authorization": {"Bearer " + secret}, "Cookie": {secret},
+		"X-New-Secret": {secret}, "Location": {"/users/" + secretID}, "Retry-After": {"7"}, "X-Request-Id": {"r1"},
 	}
 	shown := transport.RedactHeader(h)
 	reveals(t, shown)

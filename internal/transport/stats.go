@@ -5,8 +5,10 @@ type Stats struct {
 	InFlight   int // calls between the start and the end of Do
 	Breakers   []BreakerStats
 	Throttle   ThrottleStats
+	Limiter    LimiterStats
 	Bulkhead   BulkheadStats
 	Budget     BudgetStats
+	Hedge      HedgeStats
 	HookPanics uint64 // hooks and listeners that panicked
 }
 
@@ -14,6 +16,8 @@ type Stats struct {
 func (d *Doer) Stats() Stats {
 	s := Stats{
 		InFlight: int(d.inFlight.Load()), Breakers: d.cfg.Breakers.Stats(), Throttle: d.cfg.Throttle.Stats(),
+		Limiter:  d.cfg.Shared.Stats(),
+		Hedge:    d.cfg.Hedge.Stats(),
 		Bulkhead: d.cfg.Bulkhead.Stats(), Budget: d.cfg.Budget.Stats(), HookPanics: d.hooks.panics.Load(),
 	}
 	if d.cfg.Breakers != nil {

@@ -18,12 +18,17 @@ type ThrottledError struct {
 	Wait time.Duration
 	// Gated is true if the upstream itself asked for the wait (Retry-After).
 	Gated bool
+	// Shared is true if a limit that processes share refused.
+	Shared bool
 }
 
 func (e *ThrottledError) Error() string {
 	why := "rate limit of the client"
-	if e.Gated {
+	switch {
+	case e.Gated:
 		why = "the upstream asked to wait"
+	case e.Shared:
+		why = "rate limit shared with other processes"
 	}
 	return fmt.Sprintf("throttled: %s; a wait of %v would pass the deadline", why, e.Wait.Round(time.Millisecond))
 }

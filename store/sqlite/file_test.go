@@ -281,3 +281,62 @@ func FuzzOpenURL(f *testing.F) {
 		}
 	})
 }
+
+func TestTheSchemaIsToldWithoutAChange(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := func(name string) string { return filepath.Join(dir, name) }
+	_ = open(t, file("new.db"), store.Options{}).Close()
+	_ = open(t, file("newer.db"), store.Options{}).Close()
+	sqlExec(t, raw(t, file("newer.db")), "PRAGMA user_version = 99")
+	if err := errors.Join(os.WriteFile(file("empty.db"), nil, 0o600), os.WriteFile(file("text.db"), []byte(strings.Repeat("not a database ", 100)), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	_, newest, err := sqlite.Schema(t.Context(), file("new.db"), sqlite.Config{})
+	if err != nil || newest < 3 {
+		t.Fatalf("this program knows version %d (%v)", newest, err)
+	}
+	for _, c := range []struct {
+		name string
+		have int
+		want error
+	}{
+		{"new.db", newest, nil},
+		{"newer.db", 99, nil},
+		{"empty.db", 0, nil},
+		{"text.db", 0, store.ErrCorrupt},
+		{"none.db", 0, fs.ErrNotExist},
+	} {
+		u, err := url.Parse("sqlite://" + file(c.name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		have, _, err := sqlite.Backend().Schema(t.Context(), u)
+		if have != c.have || !errors.Is(err, c.want) {
+			t.Errorf("%s has version %d (%v), want %d (%v)", c.name, have, err, c.have, c.want)
+		}
+		if path, err := sqlite.Backend().File(u); err != nil || path != file(c.name) {
+			t.Errorf("%s lies at %s (%v)", c.name, path, err)
+		}
+	}
+	if _, err := os.Stat(file("none.db")); err == nil {
+		t.Error("asking for the schema made a file")
+	}
+}
+
+func TestAnOptionOpensForReadsOnly(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "a.db")
+	if _, err := store.Open(t.Context(), "sqlite:"+path, store.Options{ReadOnly: true}, sqlite.Backend()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a file that is not there: %v", err)
+	}
+	_ = open(t, path, store.Options{}).Close()
+	db, err := store.Open(t.Context(), "sqlite:"+path, store.Options{ReadOnly: true}, sqlite.Backend())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	if _, err := db.Sessions().Put(t.Context(), session("s1", "u1", "{}")); !errors.Is(err, store.ErrReadOnly) {
+		t.Errorf("a put: %v, want ErrReadOnly", err)
+	}
+}

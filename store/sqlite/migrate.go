@@ -100,6 +100,35 @@ func (d *DB) migrateOnce(ctx context.Context) (err error) {
 	return nil
 }
 
+// Schema returns the version of the file's schema, 0 for an empty file, and the one
+// that Open brings it to. It changes nothing; cfg.ReadOnly is of no matter. The
+// error matches fs.ErrNotExist if there is no file.
+func Schema(ctx context.Context, path string, cfg Config) (have, want int, err error) {
+	cfg.ReadOnly = true
+	if cfg.BusyTimeout == 0 {
+		cfg.BusyTimeout = defaultBusyTimeout
+	}
+	list, err := steps()
+	if err != nil {
+		return 0, 0, err
+	}
+	if err := prepareFile(path, true); err != nil {
+		return 0, 0, err
+	}
+	db, err := openPool(path, cfg)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	c, err := db.Conn(ctx)
+	if err != nil {
+		return 0, 0, classify(err)
+	}
+	defer func() { err = errors.Join(err, c.Close()) }()
+	have, err = versionOf(ctx, c)
+	return have, len(list), err
+}
+
 // versionOf is the version of the schema; 0 is an empty file.
 func versionOf(ctx context.Context, c *sql.Conn) (version int, err error) {
 	var app, tables int

@@ -14,6 +14,7 @@ mutants=(
   'sessions.go|if r.Settled {|if false {|a settled report ends the partial night'
   'read.go|start_ms >= ? AND start_ms < ?"|start_ms >= ? AND start_ms <= ?"|ranges are half-open'
   'read.go|(start_ms, session_id) < (?, ?)|(start_ms, session_id) <= (?, ?)|pages do not overlap'
+  'read.go|		to = min(to, q.After.Start.UnixMilli()+1)|		to = max(to, 0)|a page is looked up at its cursor'
   'read.go|AddDays(2)|AddDays(1)|dates west of Greenwich'
   'windows.go|seq = ?2 AND observed_ms >= ?4|seq = ?2 AND observed_ms > ?4|equal windows are no news'
   'windows.go|(settled OR user_id <> ?3)|(user_id <> ?3)|no window after the settled report'

@@ -103,10 +103,14 @@ func (s *sessions) List(ctx context.Context, q store.Query) ([]store.Session, er
 	return s.read(ctx, text, append(args, q.Limit), q.Brief)
 }
 
-// startRange narrows the range of instants to what the dates allow, as only
-// that has an index: a local date lies within a day of the same date in UTC.
+// startRange narrows the range of instants to what the dates and the cursor
+// allow, as only that is looked up in the index: a local date lies within a day of
+// the same date in UTC. Without it a page would read all pages before it.
 func startRange(q store.Query) (from, to int64) {
 	from, to = bounds(q.From, q.To)
+	if !q.After.IsZero() {
+		to = min(to, q.After.Start.UnixMilli()+1)
+	}
 	if !q.FromDate.IsZero() {
 		from = max(from, q.FromDate.AddDays(-1).In(time.UTC).UnixMilli())
 	}

@@ -59,13 +59,28 @@ var (
 
 // Backend opens URLs of the scheme sqlite, see the package documentation.
 func Backend() store.Backend {
-	return store.Backend{Name: "SQLite", Schemes: []string{"sqlite"}, Open: func(ctx context.Context, u *url.URL, o store.Options) (store.Store, error) {
-		path, cfg, err := parseURL(u)
-		if err != nil {
-			return nil, err
-		}
-		return Open(ctx, path, cfg, o)
-	}}
+	return store.Backend{
+		Name: "SQLite", Schemes: []string{"sqlite"},
+		Open: func(ctx context.Context, u *url.URL, o store.Options) (store.Store, error) {
+			path, cfg, err := parseURL(u)
+			if err != nil {
+				return nil, err
+			}
+			cfg.ReadOnly = cfg.ReadOnly || o.ReadOnly
+			return Open(ctx, path, cfg, o)
+		},
+		File: func(u *url.URL) (string, error) {
+			path, _, err := parseURL(u)
+			return path, err
+		},
+		Schema: func(ctx context.Context, u *url.URL) (have, want int, err error) {
+			path, cfg, err := parseURL(u)
+			if err != nil {
+				return 0, 0, err
+			}
+			return Schema(ctx, path, cfg)
+		},
+	}
 }
 
 // Open opens the file, makes it if it is not there, and brings its schema up to

@@ -45,6 +45,9 @@ type State struct {
 	Format string `json:"format"`
 	Output Mark   `json:"output"`
 	Errors Mark   `json:"errors"`
+	// Store names the store that holds the sessions of the users who are done; a
+	// file as Mark.Path does. Empty: none.
+	Store string `json:"store,omitempty"`
 	// Days, From and To are the period as it was settled when the fetch began: the
 	// last days end today, and "today" must not move while a fetch is resumed.
 	Days int         `json:"days,omitempty"`
