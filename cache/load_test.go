@@ -228,3 +228,22 @@ func TestALoadThatBeganEarlierDoesNotReplaceALaterOne(t *testing.T) {
 		p.want(&service{}, "mutable: new", cache.TierNear)
 	})
 }
+
+func TestNobodyJoinsALoadThatHasEndedAndIsNotKept(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newProcess(t, cachetest.NewHub())
+		for _, s := range []*service{{says: "forbidden: a"}, {err: errTrouble}} {
+			p.link.Break(cachetest.Faults{})
+			s.takes = time.Second
+			go func() {
+				time.Sleep(time.Second / 2)
+				p.link.Break(cachetest.Faults{Delay: 10 * time.Millisecond}) // giving the lease back takes a while
+			}()
+			_, _, _ = p.get(k1, cache.Call{}, s)
+			if _, from, _ := p.get(k1, cache.Call{}, s); from.Shared || s.asked != 2 {
+				t.Errorf("%+v, asked %d times", from, s.asked)
+			}
+		}
+	})
+}

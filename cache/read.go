@@ -24,6 +24,7 @@ type outcome[T any] struct {
 	err    error
 	near   bool   // value is kept near: callers get copies
 	finish func() // what remains to be told to the far tier; may be nil
+	fills  bool   // finish stores the value, which is nowhere else until then
 }
 
 // shared joins the load of the key, or begins it on a goroutine of its own.
@@ -96,6 +97,9 @@ func (r *read[T]) fly(ctx context.Context, f *flight) {
 	}()
 	out := r.fetch(ctx, &f.fence)
 	f.value, f.from, f.err = out.value, out.from, out.err
+	if !out.fills { // else calls may still join, rather than load what is about to be stored
+		c.loads.leave(f)
+	}
 	landed = true
 	close(f.done)
 	if out.finish != nil {
@@ -187,6 +191,7 @@ func (r *read[T]) loaded(f *fence, told time.Time, lease string, at farValue[T],
 	switch {
 	case ttl > 0 && at.known && !c.loads.struck(f):
 		fill := Fill{Key: r.key, TTL: ttl, Marks: at.marks, Lease: lease}
+		out.fills = true
 		out.finish = func() {
 			e := envelope{class: class, told: told, marks: at.marks, raw: raw}
 			fill.Value = e.seal(r.key)

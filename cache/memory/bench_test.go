@@ -2,6 +2,7 @@ package memory_test
 
 import (
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -20,7 +21,7 @@ func full(b *testing.B) (*memory.Memory, []cache.Key) {
 	until := time.Now().Add(time.Hour)
 	for user := range 10_000 {
 		for id := range 10 {
-			k := cache.Key{Tenant: "t", User: fmt.Sprint("user-", user), Kind: "session", ID: fmt.Sprint(id), Zone: cache.UTC, Schema: 1}
+			k := cache.Key{Tenant: "t", User: fmt.Sprint("user-", user), Kind: "session", ID: strconv.Itoa(id), Zone: cache.UTC, Schema: 1}
 			keys = append(keys, k)
 			m.Set(&cache.Entry{Key: k, Owner: cache.Owner(k.User), Class: cache.Durable, Size: 1000, Fresh: until, Until: until})
 		}

@@ -226,7 +226,8 @@ func cacheStampede(ctx context.Context) []Outcome {
 				}
 			})
 		}
-		time.Sleep(50 * time.Millisecond)
+		joined := time.NewTimer(50 * time.Millisecond)
+		<-joined.C
 		leave()
 		wg.Wait()
 		return []Figure{
