@@ -330,3 +330,17 @@ func TestAClockThatIsAheadMakesNoValueYoung(t *testing.T) {
 		}
 	})
 }
+
+func TestWhoComesAfterALoadHasEndedAsksAnew(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		hub := cachetest.NewHub()
+		p := newProcess(t, hub)
+		p.link.Break(cachetest.Faults{Delay: 10 * time.Millisecond}) // the value is still being stored when its caller has it
+		p.want(&service{says: "mutable: a"}, "mutable: a", cache.TierNone)
+		if err := hub.Link().Bump(t.Context(), k1.Owner(), cache.Changing); err != nil { // of another process, whose notice is on its way
+			t.Fatal(err)
+		}
+		p.want(&service{says: "mutable: b"}, "mutable: b", cache.TierNone)
+	})
+}

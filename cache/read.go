@@ -101,7 +101,7 @@ func (r *read[T]) fly(ctx context.Context, f *flight) {
 		c.loads.leave(f)
 	}
 	landed = true
-	close(f.done)
+	c.loads.land(f)
 	if out.finish != nil {
 		out.finish()
 	}
