@@ -1,3 +1,5 @@
+//go:build unix
+
 package rediscache_test
 
 import (
