@@ -123,12 +123,6 @@ func (l *loads) within(f *fence, store func()) bool {
 	return true
 }
 
-func (l *loads) struck(f *fence) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return f.struck
-}
-
 // strike takes the right to store from the loads of an owner. Whoever asks from
 // now on makes a new one.
 func (l *loads) strike(owner Owner) {

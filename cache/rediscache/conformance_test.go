@@ -33,7 +33,7 @@ func TestRedis(t *testing.T) {
 	for name, o := range sealing(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			judge(t, "redis://"+s.Addr, o)
+			judge(t, calm(s.Addr), o)
 		})
 	}
 }
@@ -44,7 +44,7 @@ func TestRedisCluster(t *testing.T) {
 	for name, o := range sealing(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			judge(t, "redis://"+nodes[1].Addr+"?cluster=true", o)
+			judge(t, calm(nodes[1].Addr)+"&cluster=true", o)
 		})
 	}
 }

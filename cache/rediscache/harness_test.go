@@ -67,6 +67,11 @@ func patient() cache.Guard {
 	return g
 }
 
+// calm is the URL of a Redis on a machine that may be busy, for what is not about time.
+func calm(addr string) string {
+	return "redis://" + addr + "?read_timeout=5s&write_timeout=5s&pool_timeout=5s&dial_timeout=5s"
+}
+
 // process is a cache on Redis with a near tier of its own.
 type process struct {
 	*cache.Cache

@@ -29,7 +29,7 @@ func TestNobodyEverSeesAnothersValue(t *testing.T) {
 			seed := uint64(time.Now().UnixNano())
 			t.Logf("seed %d", seed)
 			r := rand.New(rand.NewPCG(seed, 1))
-			ps := []*process{newProcess(t, "redis://"+s.Addr, patient(), o), newProcess(t, "redis://"+s.Addr, patient(), o)}
+			ps := []*process{newProcess(t, calm(s.Addr), patient(), o), newProcess(t, calm(s.Addr), patient(), o)}
 			var all []cache.Key
 			for _, apiKey := range []string{"sk-live-42", "sk-live-43"} {
 				for u := range 12 {
@@ -98,7 +98,7 @@ func TestAValueCopiedToAnotherKeyIsAMiss(t *testing.T) {
 	look := raw(t, s.Addr)
 	for name, o := range sealing(t) {
 		o.Prefix = name
-		p := newProcess(t, "redis://"+s.Addr, patient(), o)
+		p := newProcess(t, calm(s.Addr), patient(), o)
 		mine, yours := k1, k1
 		yours.User = "user-0002"
 		p.shared(mine, "durable: mine")
@@ -141,7 +141,7 @@ func TestKeysOfRedisTellNobody(t *testing.T) {
 	t.Parallel()
 	s := dbtest.Redis(t)
 	look := raw(t, s.Addr)
-	p := newProcess(t, "redis://"+s.Addr, patient(), rediscache.Options{Prefix: "house", Sealer: ring(t, 1)})
+	p := newProcess(t, calm(s.Addr), patient(), rediscache.Options{Prefix: "house", Sealer: ring(t, 1)})
 	p.shared(k1, "durable: a night of user-0001")
 	_ = p.Invalidate(t.Context(), k1.Owner())
 	if _, err := p.tier.Lease(t.Context(), stored(k1), time.Minute); err != nil {
@@ -168,7 +168,7 @@ func TestMarksOutliveTheirValues(t *testing.T) {
 	t.Parallel()
 	s := dbtest.Redis(t)
 	look := raw(t, s.Addr)
-	p := newProcess(t, "redis://"+s.Addr, patient(), rediscache.Options{})
+	p := newProcess(t, calm(s.Addr), patient(), rediscache.Options{})
 	k2 := k1
 	k2.ID = "2"
 	for _, check := range []func(){

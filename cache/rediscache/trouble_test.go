@@ -5,6 +5,7 @@ package rediscache_test
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -17,7 +18,7 @@ import (
 )
 
 // slack is what a busy machine may add to a budget.
-const slack = 60 * time.Millisecond
+const slack = 250 * time.Millisecond
 
 // shutBy makes three calls that meet trouble, and some that pass by: none fails, none waits
 // for more than its budget, all are answered by the service.
@@ -126,7 +127,7 @@ func TestAFullRedisAnswersWhatItHasAndStillTakesBack(t *testing.T) {
 	t.Parallel()
 	s := dbtest.Redis(t, "--maxmemory-policy", "noeviction")
 	look := raw(t, s.Addr)
-	p := newProcess(t, "redis://"+s.Addr, patient(), rediscache.Options{Sealer: ring(t, 1)})
+	p := newProcess(t, calm(s.Addr), patient(), rediscache.Options{Sealer: ring(t, 1)})
 	p.shared(k1, "mutable: kept")
 	look.ConfigSet(t.Context(), "maxmemory", "1")
 	if err := look.Set(t.Context(), "x", "y", 0).Err(); !redis.IsOOMError(err) {
@@ -156,12 +157,12 @@ func TestAFullRedisAnswersWhatItHasAndStillTakesBack(t *testing.T) {
 func TestARedisThatEvictsForgetsAndShowsNothingOld(t *testing.T) {
 	t.Parallel()
 	s := dbtest.Redis(t, "--maxmemory", "3mb", "--maxmemory-policy", "allkeys-lru")
-	p := newProcess(t, "redis://"+s.Addr, patient(), rediscache.Options{})
+	p := newProcess(t, calm(s.Addr), patient(), rediscache.Options{})
 	version := make([]int, 40)
 	for i := range 800 {
 		k := k1
 		u := i * 7 % len(version)
-		k.User, k.ID = fmt.Sprint("user-", u), fmt.Sprint(i%3)
+		k.User, k.ID = fmt.Sprint("user-", u), strconv.Itoa(i%3)
 		if i%5 == 0 {
 			version[u]++
 			if err := p.Invalidate(t.Context(), k.Owner()); err != nil {
@@ -189,7 +190,7 @@ func TestWhateverStandsInRedisNothingForeignIsShown(t *testing.T) {
 	look := raw(t, s.Addr)
 	for name, o := range sealing(t) {
 		o.Prefix = name
-		p := newProcess(t, "redis://"+s.Addr, patient(), o)
+		p := newProcess(t, calm(s.Addr), patient(), o)
 		p.shared(k1, "durable: own")
 		p.near.Flush(cache.Everything)
 		var good string
@@ -235,11 +236,11 @@ func TestScriptsThatRedisForgetsAreSentAgain(t *testing.T) {
 	t.Parallel()
 	s := dbtest.Redis(t)
 	look := raw(t, s.Addr)
-	p := newProcess(t, "redis://"+s.Addr, patient(), rediscache.Options{})
+	p := newProcess(t, calm(s.Addr), patient(), rediscache.Options{})
 	for i := range 10 {
 		look.ScriptFlush(t.Context())
 		k := k1
-		k.ID = fmt.Sprint(i)
+		k.ID = strconv.Itoa(i)
 		p.shared(k, "mutable: x")
 		look.ScriptFlush(t.Context())
 		if err := p.Invalidate(t.Context(), k1.Owner()); err != nil {
@@ -291,8 +292,8 @@ func TestABusThatWasCutFlushesWhatMayBeOld(t *testing.T) {
 	t.Parallel()
 	s := dbtest.Redis(t)
 	look := raw(t, s.Addr)
-	a := newProcess(t, "redis://"+s.Addr, patient(), rediscache.Options{}).listening()
-	b := newProcess(t, "redis://"+s.Addr, patient(), rediscache.Options{}).listening()
+	a := newProcess(t, calm(s.Addr), patient(), rediscache.Options{}).listening()
+	b := newProcess(t, calm(s.Addr), patient(), rediscache.Options{}).listening()
 	b.shared(k1, "durable: old")
 	b.want(k1, "durable: old", cache.TierNear)
 	for range 3 {

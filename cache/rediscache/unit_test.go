@@ -46,14 +46,14 @@ func TestWrongOptionsAreReportedTogether(t *testing.T) {
 func mini(t *testing.T, o rediscache.Options) (*miniredis.Miniredis, *rediscache.Tier) {
 	t.Helper()
 	m := miniredis.RunT(t)
-	return m, open(t, "redis://"+m.Addr(), o)
+	return m, open(t, calm(m.Addr()), o)
 }
 
 func TestAKeyIsRotatedWithoutLosingAValue(t *testing.T) {
 	t.Parallel()
 	m, one := mini(t, rediscache.Options{Sealer: ring(t, 1)})
-	both := open(t, "redis://"+m.Addr(), rediscache.Options{Sealer: ring(t, 2, 1)})
-	two := open(t, "redis://"+m.Addr(), rediscache.Options{Sealer: ring(t, 2)})
+	both := open(t, calm(m.Addr()), rediscache.Options{Sealer: ring(t, 2, 1)})
+	two := open(t, calm(m.Addr()), rediscache.Options{Sealer: ring(t, 2)})
 	get := func(tier *rediscache.Tier) string {
 		value, _, err := tier.Get(t.Context(), stored(k1))
 		if err != nil {
@@ -75,7 +75,7 @@ func TestAKeyIsRotatedWithoutLosingAValue(t *testing.T) {
 	if got := get(two); got != "new" {
 		t.Errorf("what was sealed anew: %q", got)
 	}
-	if got := get(open(t, "redis://"+m.Addr(), rediscache.Options{})); got != "none" {
+	if got := get(open(t, calm(m.Addr()), rediscache.Options{})); got != "none" {
 		t.Errorf("without encryption: %q", got)
 	}
 }
@@ -165,7 +165,7 @@ func TestTwoPrefixesShareNothing(t *testing.T) {
 	t.Parallel()
 	m, tier := mini(t, rediscache.Options{Prefix: "a"})
 	fill(t, tier, "v")
-	value, _, err := open(t, "redis://"+m.Addr(), rediscache.Options{Prefix: "b"}).Get(t.Context(), stored(k1))
+	value, _, err := open(t, calm(m.Addr()), rediscache.Options{Prefix: "b"}).Get(t.Context(), stored(k1))
 	if value != nil || err != nil {
 		t.Errorf("%q, %v", value, err)
 	}

@@ -50,6 +50,9 @@ func (o *configShowOptions) run() error {
 		defer func() { _ = c.Close() }()
 	}
 	o.app.database()
+	if tier := o.app.redisTier(config.ReadCaching(o.app.reader)); tier != nil {
+		defer func() { _ = tier.Close() }()
+	}
 	values := o.app.reader.Values()
 	err := settingView().all(o.app.Out, o.output, func(yield func(config.Value, error) bool) {
 		for _, v := range values {
