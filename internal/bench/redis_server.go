@@ -39,7 +39,7 @@ func startRedis(ctx context.Context) (*redisServer, error) {
 		return nil, err
 	}
 	s := &redisServer{addr: addr.String(), dir: dir}
-	s.cmd = exec.CommandContext(ctx, path, "--port", strconv.Itoa(addr.Port), "--bind", "127.0.0.1", "--dir", dir, "--save", "", "--loglevel", "warning")
+	s.cmd = exec.CommandContext(ctx, path, "--port", strconv.Itoa(addr.Port), "--bind", "127.0.0.1", "--dir", dir, "--save", "", "--loglevel", "warning") //nolint:gosec // redis-server of the PATH
 	if err := s.cmd.Start(); err != nil {
 		return nil, err
 	}

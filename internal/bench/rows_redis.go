@@ -123,7 +123,7 @@ func (f *redisField) hit(ctx context.Context, o shared.Options) (func() error, e
 	}
 	before := kept.Stats().Far.Hits
 	if err := call(); err != nil || kept.Stats().Far.Hits != before+1 {
-		return nil, errors.Join(errors.New("Redis does not answer"), err)
+		return nil, errors.Join(errors.New("the report is not answered by Redis"), err)
 	}
 	return call, nil
 }
