@@ -98,8 +98,8 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// Close ends the loads under way and the goroutines, and waits for them. The
-// backends are the caller's to close, after this. A closed cache keeps nothing and
+// Close ends the loads under way and the goroutines, and waits for them; a value that
+// was loaded is still stored, within the budget. The backends are the caller's to close, after this. A closed cache keeps nothing and
 // passes every call on. The error matches [ErrDeferred] if other processes could
 // not be told of invalidations, which are now lost: see [Keep].
 func (c *Cache) Close() error {

@@ -44,7 +44,7 @@ type Fill struct {
 	// gone, nothing is stored.
 	Marks Marks
 	// Lease, unless empty, is a lease of key: nothing is stored if it is not held
-	// any more, and it is given back otherwise.
+	// any more. If it is, it is given back, whether or not the value is stored.
 	Lease string
 }
 

@@ -330,3 +330,66 @@ func TestAClockThatIsAheadMakesNoValueYoung(t *testing.T) {
 		}
 	})
 }
+
+func TestWhoComesAfterALoadHasEndedAsksAnew(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		hub := cachetest.NewHub()
+		p := newProcess(t, hub)
+		p.link.Break(cachetest.Faults{Delay: 10 * time.Millisecond}) // the value is still being stored when its caller has it
+		p.want(&service{says: "mutable: a"}, "mutable: a", cache.TierNone)
+		if err := hub.Link().Bump(t.Context(), k1.Owner(), cache.Changing); err != nil { // of another process, whose notice is on its way
+			t.Fatal(err)
+		}
+		p.want(&service{says: "mutable: b"}, "mutable: b", cache.TierNone)
+	})
+}
+
+func TestCloseStoresWhatWasLoadedAndGivesTheLeaseBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		hub := cachetest.NewHub()
+		p := newProcess(t, hub)
+		p.link.Break(cachetest.Faults{Delay: 10 * time.Millisecond})
+		p.want(&service{says: "durable: a"}, "durable: a", cache.TierNone)
+		if err := p.Close(); err != nil {
+			t.Fatal(err)
+		}
+		q := newProcess(t, hub)
+		q.want(&service{says: "durable: b"}, "durable: a", cache.TierFar)
+		begun := time.Now()
+		loading := &service{says: "durable: c", takes: time.Hour}
+		k2 := k1
+		k2.ID = "2"
+		gone := make(chan struct{})
+		go func() { _, _, _ = q.get(k2, cache.Call{}, loading); close(gone) }()
+		synctest.Wait()
+		if err := q.Close(); err != nil {
+			t.Fatal(err)
+		}
+		<-gone
+		newProcess(t, hub).wantOf(k2, &service{says: "durable: d"}, "durable: d", cache.TierNone)
+		if took := time.Since(begun); took != 0 {
+			t.Errorf("others waited %v for a process that had gone", took)
+		}
+	})
+}
+
+func TestALoadUnderWayWhenTheBusIsBackIsStillStoredFar(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		hub := cachetest.NewHub()
+		p := newProcess(t, hub)
+		s := &service{says: "durable: a", takes: time.Second}
+		loaded := make(chan struct{})
+		go func() { p.want(s, s.says, cache.TierNone); close(loaded) }()
+		synctest.Wait()
+		p.link.Cut()
+		<-loaded
+		synctest.Wait()
+		if n := p.Stats(); n.BusListened < 2 || p.near.Stats().Entries != 0 {
+			t.Errorf("%+v, %d kept near", n, p.near.Stats().Entries)
+		}
+		p.want(s, s.says, cache.TierFar)
+	})
+}

@@ -54,6 +54,16 @@ func (l *loads) join(id flightKey, owner Owner) (f *flight, leads bool) {
 	return f, true
 }
 
+// land hands the result to those who wait. Who comes later asks anew: another process
+// may have taken the value back since, and that is known to the far tier before it is
+// known here.
+func (l *loads) land(f *flight) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.unlist(f)
+	close(f.done)
+}
+
 // leave ends a flight: nobody joins it any more.
 func (l *loads) leave(f *flight) {
 	l.mu.Lock()
@@ -111,12 +121,6 @@ func (l *loads) within(f *fence, store func()) bool {
 	}
 	store()
 	return true
-}
-
-func (l *loads) struck(f *fence) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return f.struck
 }
 
 // strike takes the right to store from the loads of an owner. Whoever asks from

@@ -56,9 +56,10 @@ func (g *guard) try(ctx context.Context, budget time.Duration, operation func(co
 	return err
 }
 
-// aside is try for what no caller waits for.
+// aside is try for what no caller waits for. A cache that is closed meanwhile sees it
+// through: what was loaded is worth storing, and others wait for the lease.
 func (g *guard) aside(operation func(context.Context) error) {
-	_ = g.try(g.cache.life, g.limits.Budget, operation)
+	_ = g.try(context.WithoutCancel(g.cache.life), g.limits.Budget, operation)
 }
 
 func (g *guard) get(ctx context.Context, key Key) (value []byte, marks Marks, err error) {

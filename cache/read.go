@@ -101,7 +101,7 @@ func (r *read[T]) fly(ctx context.Context, f *flight) {
 		c.loads.leave(f)
 	}
 	landed = true
-	close(f.done)
+	c.loads.land(f)
 	if out.finish != nil {
 		out.finish()
 	}
@@ -189,7 +189,7 @@ func (r *read[T]) loaded(f *fence, told time.Time, lease string, at farValue[T],
 	}
 	ttl := c.keep.far(class)
 	switch {
-	case ttl > 0 && at.known && !c.loads.struck(f):
+	case ttl > 0 && at.known: // the marks fence it, whatever struck the load here
 		fill := Fill{Key: r.key, TTL: ttl, Marks: at.marks, Lease: lease}
 		out.fills = true
 		out.finish = func() {

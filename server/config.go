@@ -41,12 +41,15 @@ type Config struct {
 	// RetentionDays is how long sessions are kept; 0 for ever.
 	RetentionDays int
 
-	// RedisURL is checked, and how Redis is becomes a part of the health, if the
-	// program brings a [Check] for it. Nothing is kept there yet.
+	// RedisURL names the Redis that the processes of an installation share. Whoever
+	// calls [New] connects to it, and hands over the cache by [WithCache] and what
+	// becomes a part of the health by [WithCheck].
 	RedisURL Secret
-	// Caching allows calls to the service to be answered from memory. Nothing is
-	// cached yet.
+	// Caching allows calls to the service to be answered from what was kept, if there
+	// is a cache.
 	Caching bool
+	// CacheTTL is how long lists and averages are to be kept.
+	CacheTTL time.Duration
 	// Metrics serves /metrics on AdminAddr.
 	Metrics bool
 

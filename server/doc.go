@@ -60,7 +60,7 @@
 //	                               /health is unhealthy; workers wait
 //	API away                       events that have to be confirmed wait, burning no attempt;
 //	                               degraded
-//	Redis away                     degraded; nothing is kept there yet
+//	Redis away                     degraded; calls are answered by the service itself
 //	notify address away            notifications are tried again for almost three days
 //	more events than can be worked 503 from Backlog on; nothing that was acknowledged is dropped
 //	killed                         what was acknowledged is on the disk and is worked after the

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/asleep-sdk/asleep/cache"
 	"github.com/asleep-sdk/asleep/store"
 	"github.com/asleep-sdk/asleep/webhook"
 )
@@ -48,6 +49,7 @@ type settings struct {
 	notifier webhook.Notifier
 	steps    []webhook.Step
 	file     string
+	cache    *cache.Cache
 }
 
 // WithLogger has the service log what happens: exchanges, changes of its health,
@@ -65,6 +67,12 @@ func WithCheck(c Check) Option { return func(s *settings) { s.checks = append(s.
 // WithFile tells the file of the database, where there is one: the room on its disk
 // becomes part of the health, and requests about another inbox are refused.
 func WithFile(path string) Option { return func(s *settings) { s.file = path } }
+
+// WithCache answers calls to the service from c, if [Config].Caching allows it, and takes
+// back what c has of a user, in every process that shares it, when news of that user
+// has been stored. Events are never confirmed from it. It remains the caller's to
+// close, after the service has ended.
+func WithCache(c *cache.Cache) Option { return func(s *settings) { s.cache = c } }
 
 // WithNotifier hands notifications to n, such as a function of the program,
 // instead of posting them to [Config].Notify.
@@ -98,13 +106,21 @@ func New(cfg Config, db store.Store, opts ...Option) (*Service, error) {
 	return s, nil
 }
 
+// kept is the cache, if there is one and it is to be used.
+func (s *Service) kept(given *cache.Cache) *cache.Cache {
+	if !s.cfg.Caching {
+		return nil
+	}
+	return given
+}
+
 func (s *Service) assemble(given settings) (err error) {
 	if s.cfg.Metrics {
 		if s.figures, err = newFigures(); err != nil {
 			return err
 		}
 	}
-	if s.upstream, err = newUpstream(s.cfg.Upstream, s.log, s.figures.hooks()); err != nil {
+	if s.upstream, err = newUpstream(s.cfg.Upstream, s.figures.hooks(), s.log, s.kept(given.cache)); err != nil {
 		return err
 	}
 	if s.cfg.Webhooks.Enabled {

@@ -40,8 +40,8 @@ func ReadConfig(r *config.Reader) Config {
 	c.Webhooks.read(r)
 	c.Notify.URL = r.String("", "NOTIFY_URL")
 	c.Notify.Secrets = r.Secrets("NOTIFY_SECRET")
-	c.RedisURL = r.URL("REDIS_URL", "redis", "rediss")
-	c.Caching = r.Bool(c.Caching, "ENABLE_CACHING")
+	caching := config.ReadCaching(r)
+	c.RedisURL, c.Caching, c.CacheTTL = caching.Redis, caching.Enabled, caching.TTL
 	c.Metrics = r.Bool(c.Metrics, "ENABLE_METRICS")
 	c.MaxBody = int64(r.Int(int(c.MaxBody), 1<<10, maxMaxBody, "MAX_BODY_BYTES"))
 	c.ReadTimeout = r.Duration(c.ReadTimeout, "READ_TIMEOUT")

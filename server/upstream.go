@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"github.com/asleep-sdk/asleep"
+	"github.com/asleep-sdk/asleep/cache"
 	"github.com/asleep-sdk/asleep/client"
+	"github.com/asleep-sdk/asleep/internal/redact"
 	"github.com/asleep-sdk/asleep/webhook"
 )
 
@@ -21,6 +23,9 @@ type upstream struct {
 	options  []client.Option
 	client   atomic.Pointer[client.Client]
 	seen     atomic.Pointer[sight]
+
+	log         *slog.Logger
+	invalidates bool // there is a cache
 }
 
 // sight is the last attempt.
@@ -31,9 +36,12 @@ type sight struct {
 	status int
 }
 
-func newUpstream(u Upstream, log *slog.Logger, hooks client.Hooks) (*upstream, error) {
-	up := &upstream{settings: u}
+func newUpstream(u Upstream, hooks client.Hooks, log *slog.Logger, kept *cache.Cache) (*upstream, error) {
+	up := &upstream{settings: u, log: log}
 	up.options = append(u.clientOptions(), client.WithLogger(log), client.WithHooks(hooks), client.WithHooks(client.Hooks{AttemptEnd: up.look}))
+	if kept != nil {
+		up.options, up.invalidates = append(up.options, client.WithCache(kept)), true
+	}
 	return up, up.use(u.APIKey)
 }
 
@@ -60,9 +68,31 @@ func (u *upstream) look(_ context.Context, op *client.Operation, a *client.Attem
 	}
 }
 
-// FetchSession implements [webhook.Fetcher].
+// invalidator is what the pipeline tells of news, nil without a cache.
+func (u *upstream) invalidator() webhook.Invalidator {
+	if !u.invalidates {
+		return nil
+	}
+	return u
+}
+
+// Invalidate implements [webhook.Invalidator]. A shared tier that is away is no reason to
+// wait: it will be told before it is read again, and nobody else can read it either.
+func (u *upstream) Invalidate(ctx context.Context, user string) error {
+	err := u.client.Load().InvalidateUser(ctx, user)
+	switch {
+	case errors.Is(err, cache.ErrDeferred):
+		u.log.LogAttrs(ctx, slog.LevelWarn, "the shared cache is away and will be told of news later", slog.Any("user", redact.User(user)))
+		return nil
+	case errors.Is(err, client.ErrInvalid): // an id that no call takes: nothing is kept of it
+		return nil
+	}
+	return err
+}
+
+// FetchSession implements [webhook.Fetcher]. It never believes a cache.
 func (u *upstream) FetchSession(ctx context.Context, user, session string) (*asleep.Report, error) {
-	report, err := u.client.Load().Session(ctx, user, session)
+	report, err := u.client.Load().Session(ctx, user, session, client.SkipCache())
 	switch {
 	case err == nil:
 		return report, nil

@@ -200,14 +200,14 @@ func (l *Link) Get(ctx context.Context, key cache.Key) (value []byte, marks cach
 func (l *Link) Fill(ctx context.Context, f cache.Fill) (stored bool, err error) {
 	err = l.do(ctx, "Fill", func() {
 		h, name := l.hub, f.Key.Name()
-		if marks, ok := h.marks[f.Key.Owner()]; !ok || marks != f.Marks {
-			return
-		}
 		if f.Lease != "" {
 			if string(h.read(h.leases, name)) != f.Lease {
 				return
 			}
 			delete(h.leases, name)
+		}
+		if marks, ok := h.marks[f.Key.Owner()]; !ok || marks != f.Marks {
+			return
 		}
 		h.values[name] = timed{bytes.Clone(f.Value), time.Now().Add(f.TTL)}
 		stored = true

@@ -140,4 +140,7 @@ func leaseFences(f *farFixture) {
 	f.bump(1, k.Owner(), cache.Changing)
 	fill.Lease = g.Lease
 	f.wantFill(0, fill, false)
+	if again := f.lease(1, k, time.Minute); again.Lease == "" {
+		f.Error("a fill that was refused for its marks did not give the lease back")
+	}
 }

@@ -33,6 +33,7 @@ func Rows() []Row {
 	rows = append(rows, hygieneRows()...)
 	rows = append(rows, batchRows()...)
 	rows = append(rows, cacheRows()...)
+	rows = append(rows, redisRows()...)
 	return append(rows, decodeRow())
 }
 

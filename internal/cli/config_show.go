@@ -52,6 +52,9 @@ func (o *configShowOptions) run() error {
 	}
 	o.app.database()
 	server.ReadConfig(o.app.reader)
+	if tier := o.app.redisTier(config.ReadCaching(o.app.reader)); tier != nil {
+		defer func() { _ = tier.Close() }()
+	}
 	values := o.app.reader.Values()
 	err := settingView().all(o.app.Out, o.output, func(yield func(config.Value, error) bool) {
 		for _, v := range values {

@@ -121,11 +121,11 @@ func (o *fetchOptions) run(ctx context.Context) error {
 	files := o.files(db)
 	o.period.resolve(o.app, started)
 	list, total := o.list()
-	c := o.client()
+	c, end := o.client(ctx)
+	defer end()
 	if err := o.app.refusal(); err != nil {
 		return err
 	}
-	defer func() { _ = c.Close() }()
 	job := &fetchJob{fetchOptions: o, files: files, database: db, client: c, list: list, total: total}
 	if o.dryRun {
 		return job.estimate(ctx)
@@ -134,7 +134,7 @@ func (o *fetchOptions) run(ctx context.Context) error {
 }
 
 // client makes the client of the flags: all that flags mean to it stands here.
-func (o *fetchOptions) client() *client.Client {
+func (o *fetchOptions) client(ctx context.Context) (c *client.Client, end func()) {
 	connections := o.concurrency
 	if most := o.app.reader.Int(0, 1, math.MaxInt32, "ASLEEP_MAX_CONNECTIONS", "MAX_CONNECTIONS"); most > 0 {
 		connections = min(connections, most)
@@ -148,7 +148,7 @@ func (o *fetchOptions) client() *client.Client {
 	// call at a time, sooner than a breaker would: the breaker only counts.
 	breaker := client.DefaultBreaker()
 	breaker.Mode = client.BreakerMetricsOnly
-	return o.app.client(
+	return o.app.cachedClient(ctx, cacheUse{quiet: o.quiet},
 		client.WithTimezone(o.period.timezone),
 		client.WithBreaker(breaker),
 		client.WithPool(client.Pool{MaxConnections: connections}),

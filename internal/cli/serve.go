@@ -8,7 +8,6 @@ import (
 	"net"
 
 	"github.com/coreos/go-systemd/v22/daemon"
-	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
 	"github.com/asleep-sdk/asleep/server"
@@ -75,7 +74,8 @@ func newServeCommand(a *app) *cobra.Command {
 func (o *serveOptions) run(ctx context.Context) error {
 	db := o.app.lastingDatabase()
 	cfg := o.config()
-	redis := o.redisCheck(cfg)
+	kept := o.openCache()
+	defer kept.close(context.WithoutCancel(ctx), o.app)
 	if err := o.app.refusal(); err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func (o *serveOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = o.serve(ctx, cfg, db, s, redis)
+	err = o.serve(ctx, cfg, db, s, kept)
 	if closing := s.Close(); err == nil {
 		err = db.fail(closing)
 	}
@@ -101,29 +101,10 @@ func (o *serveOptions) config() server.Config {
 	return cfg
 }
 
-// redisCheck looks after Redis, if one is named. Nothing is kept there so far.
-func (o *serveOptions) redisCheck(cfg server.Config) *redis.Client {
-	if cfg.RedisURL.IsZero() {
-		return nil
-	}
-	options, err := redis.ParseURL(cfg.RedisURL.Reveal())
-	if err != nil { // its text may quote the password
-		o.app.problem("REDIS_URL", "is not understood: give one such as redis://127.0.0.1:6379/0, what is special in it percent-encoded")
-		return nil
-	}
-	options.MaxRetries, options.DialerRetries, options.ContextTimeoutEnabled, options.PoolSize = -1, 1, true, 1
-	return redis.NewClient(options)
-}
-
-func (o *serveOptions) serve(ctx context.Context, cfg server.Config, db *database, s store.Store, rdb *redis.Client) error {
-	options := []server.Option{server.WithLogger(o.app.log), server.WithVersion(thisBuild().Version)}
+func (o *serveOptions) serve(ctx context.Context, cfg server.Config, db *database, s store.Store, kept *serveCache) error {
+	options := append(kept.options(), server.WithLogger(o.app.log), server.WithVersion(thisBuild().Version))
 	if db.file != "" {
 		options = append(options, server.WithFile(db.file))
-	}
-	if rdb != nil {
-		defer func() { _ = rdb.Close() }()
-		options = append(options, server.WithCheck(server.Check{Name: "redis", Ask: func(ctx context.Context) error { return rdb.Ping(ctx).Err() }}))
-		o.app.log.InfoContext(ctx, "REDIS_URL is set: this version watches Redis and keeps nothing there")
 	}
 	service, err := server.New(cfg, s, options...)
 	if err != nil {

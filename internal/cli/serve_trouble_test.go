@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -281,40 +280,3 @@ func TestTheReadyFileHasBothURLs(t *testing.T) {
 	}
 }
 
-func TestRedisIsWatchedWhereItIsNamed(t *testing.T) {
-	t.Parallel()
-	program, err := exec.LookPath("redis-server")
-	if err != nil {
-		t.Skip("NOT TESTED: this test needs redis-server")
-	}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := free.Addr().String()
-	_ = free.Close()
-	_, port, _ := net.SplitHostPort(addr)
-	redis := exec.Command(program, "--bind", "127.0.0.1", "--port", port, "--save", "", "--appendonly", "no", "--dir", t.TempDir())
-	if err := redis.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = redis.Process.Kill() })
-	p := newSite(t, "REDIS_URL=redis://:hunter2@"+addr+"/0").serve(t)
-	eventually(t, "it is said what Redis is for", func() bool { return strings.Contains(p.stderr.String(), "keeps nothing there") })
-	of := func() server.Status { return p.health(t).Checks["redis"].Status }
-	eventually(t, "it is healthy", func() bool { return of() == server.Healthy })
-	if err := redis.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	_ = redis.Wait()
-	eventually(t, "it is degraded", func() bool { return of() == server.Degraded })
-	if h := p.health(t); h.Status == server.Unhealthy {
-		t.Errorf("it is %+v", h)
-	}
-	if _, there := newSite(t).serve(t).health(t).Checks["redis"]; there {
-		t.Error("it is a part of the health without being named")
-	}
-	if strings.Contains(p.stderr.String(), "hunter2") {
-		t.Error("the log has the password")
-	}
-}

@@ -55,11 +55,11 @@ func (o *sessionsDeleteOptions) choose(args []string) {
 func (o *sessionsDeleteOptions) run(ctx context.Context) error {
 	o.app.checkID(o.app.origin("user").label, o.user)
 	o.confirm.check()
-	c := o.app.client()
+	c, end := o.app.cachedClient(ctx, cacheUse{deletes: true})
+	defer end()
 	if err := o.app.refusal(); err != nil {
 		return err
 	}
-	defer func() { _ = c.Close() }()
 	question := fmt.Sprintf("Delete session %q of user %q?", o.session, o.user)
 	if o.all {
 		question = fmt.Sprintf("Delete all sessions of user %q?", o.user)

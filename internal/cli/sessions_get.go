@@ -49,11 +49,11 @@ service.`,
 
 func (o *sessionsGetOptions) run(ctx context.Context) error {
 	o.app.checkID(o.app.origin("user").label, o.user)
-	c := o.app.client(client.WithTimezone(o.timezone))
+	c, end := o.app.cachedClient(ctx, cacheUse{}, client.WithTimezone(o.timezone))
+	defer end()
 	if err := o.app.refusal(); err != nil {
 		return err
 	}
-	defer func() { _ = c.Close() }()
 	report, err := c.Session(ctx, o.user, o.session)
 	if err != nil {
 		return err

@@ -63,11 +63,11 @@ service: of all users, unless one is named. A session is judged by its start in
 func (o *sessionsListOptions) run(ctx context.Context) error {
 	o.app.checkID(o.app.origin("user").label, o.user)
 	o.period.resolve(o.app, time.Now())
-	c := o.app.client(client.WithTimezone(o.period.timezone))
+	c, end := o.app.cachedClient(ctx, cacheUse{}, client.WithTimezone(o.period.timezone))
+	defer end()
 	if err := o.app.refusal(); err != nil {
 		return err
 	}
-	defer func() { _ = c.Close() }()
 	query := client.Query{
 		From: o.period.from, To: o.period.to,
 		Order:    asleep.SortOrderDescending,

@@ -63,11 +63,11 @@ func (o *statsOptions) run(ctx context.Context, now time.Time) error {
 		o.app.problem(o.app.origin("period").label, "goes with --store only: the service averages the whole period")
 	}
 	o.close(now)
-	c := o.app.client(client.WithTimezone(o.period.timezone))
+	c, end := o.app.cachedClient(ctx, cacheUse{}, client.WithTimezone(o.period.timezone))
+	defer end()
 	if err := o.app.refusal(); err != nil {
 		return err
 	}
-	defer func() { _ = c.Close() }()
 	var answer statsAnswer
 	if o.period.given() {
 		stats, err := c.AverageStats(ctx, o.user, o.period.from, o.period.to)

@@ -35,11 +35,11 @@ It asks first. Where nobody can be asked, --yes is needed.`,
 
 func (o *usersDeleteOptions) run(ctx context.Context) error {
 	o.confirm.check()
-	c := o.app.client()
+	c, end := o.app.cachedClient(ctx, cacheUse{deletes: true})
+	defer end()
 	if err := o.app.refusal(); err != nil {
 		return err
 	}
-	defer func() { _ = c.Close() }()
 	if err := o.confirm.ask(ctx, fmt.Sprintf("Delete user %q with all sessions?", o.user)); err != nil {
 		return err
 	}

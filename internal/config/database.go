@@ -43,16 +43,7 @@ func ReadDatabase(r *Reader) Database {
 	d.Shown = ShowURL(d.URL.Reveal())
 	v := &r.values[len(r.values)-1]
 	v.Secret, v.Text, d.Label = false, d.Shown, v.Label
-	keys := r.Secret("ENCRYPTION_KEYS")
-	if !keys.IsZero() {
-		ring, err := seal.Parse(keys.Reveal())
-		if err != nil {
-			label := r.values[len(r.values)-1].Label
-			r.Add(label, "is not accepted: %s: give keys of %d bytes in base64, separated by commas, the current one first",
-				strings.TrimPrefix(err.Error(), "seal: "), seal.KeySize)
-		}
-		d.Keys = ring
-	}
+	d.Keys = readKeys(r)
 	d.RetentionDays = r.Int(0, 0, maxRetention, "RETENTION_DAYS")
 	return d
 }

@@ -10,7 +10,7 @@
 // returned, so that reading goes on and the next problem is found as well.
 // [Problems.Err] is the whole list as one error.
 //
-// [Upstream], [Logging] and [Database] are groups of settings that belong together.
+// [Upstream], [Logging], [Database] and [Caching] are groups of settings that belong together.
 //
 // # Secrets
 //

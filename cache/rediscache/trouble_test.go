@@ -1,0 +1,318 @@
+//go:build unix
+
+package rediscache_test
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/asleep-sdk/asleep/cache"
+	"github.com/asleep-sdk/asleep/cache/rediscache"
+	"github.com/asleep-sdk/asleep/internal/dbtest"
+)
+
+// slack is what a busy machine may add to a budget.
+const slack = 250 * time.Millisecond
+
+// shutBy makes three calls that meet trouble, and some that pass by: none fails, none waits
+// for more than its budget, all are answered by the service.
+func (p *process) shutBy() {
+	p.t.Helper()
+	for i := range 12 {
+		k := k1
+		k.ID = fmt.Sprint("in trouble ", i)
+		got, from, took := p.ask(k, "mutable: said")
+		if got != "mutable: said" || from.Tier != cache.TierNone {
+			p.t.Errorf("call %d: %q from %q", i, got, from.Tier)
+		}
+		limit := slack
+		if i < 3 {
+			limit += 20 * time.Millisecond
+		}
+		if took > limit {
+			p.t.Errorf("call %d took %v, want at most %v", i, took, limit)
+		}
+	}
+	eventually(p.t, func() bool { return p.Stats().FarShut }) // the third failure may be a fill's
+}
+
+// back waits until the tier serves again.
+func (p *process) back() {
+	p.t.Helper()
+	eventually(p.t, func() bool { return !p.Stats().FarShut && p.Stats().Deferred == 0 })
+}
+
+func TestARedisThatComesAndGoesFailsNoCall(t *testing.T) {
+	t.Parallel()
+	s := dbtest.Redis(t)
+	own := redis.NewClient(&redis.Options{Addr: s.Addr}) // as it comes: waits for 5 s, and repeats
+	t.Cleanup(func() { _ = own.Close() })
+	theirs, err := rediscache.New(own, rediscache.Options{Prefix: "theirs"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	guard := cache.DefaultGuard()
+	guard.Probe, guard.ProbeMax = 20*time.Millisecond, 50*time.Millisecond
+	ours := newProcess(t, "redis://"+s.Addr, guard, rediscache.Options{})
+	c, err := cache.New(nil, cache.WithFar(theirs), cache.WithGuard(guard))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	for _, p := range []*process{ours, {Cache: c, t: t, tier: theirs, near: ours.near}} {
+		for range 3 { // flapping
+			p.shared(k1, "mutable: kept")
+			s.Stall()
+			p.shutBy()
+			s.Resume()
+			p.back()
+			p.shared(k1, "mutable: kept")
+			s.Kill()
+			p.shutBy()
+			s.Restart(t) // empty
+			p.back()
+			p.want(k1, "mutable: after", cache.TierNone)
+			_ = p.Invalidate(t.Context(), k1.Owner())
+		}
+	}
+}
+
+func TestInvalidationsOfAnOutageAreMadeUpForBeforeRedisIsReadAgain(t *testing.T) {
+	t.Parallel()
+	for name, trouble := range map[string]func(s *dbtest.Server) (end func()){
+		"stalled": func(s *dbtest.Server) func() { s.Stall(); return s.Resume },
+		"no more": func(s *dbtest.Server) func() {
+			c := raw(t, s.Addr)
+			c.ConfigSet(t.Context(), "maxclients", "1")
+			c.ClientKillByFilter(t.Context(), "TYPE", "normal", "SKIPME", "yes")
+			return func() { c.ConfigSet(t.Context(), "maxclients", "1000") }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := dbtest.Redis(t)
+			p := newProcess(t, "redis://"+s.Addr, cache.DefaultGuard(), rediscache.Options{}).listening()
+			k2 := k1
+			k2.User = "user-0002"
+			p.shared(k1, "mutable: old")
+			p.shared(k2, "durable: old")
+			end := trouble(s)
+			if err := p.Invalidate(t.Context(), k1.Owner()); !errors.Is(err, cache.ErrDeferred) {
+				t.Errorf("Invalidate: %v", err)
+			}
+			if err := p.Erase(t.Context(), k2.Owner()); !errors.Is(err, cache.ErrDeferred) {
+				t.Errorf("Erase: %v", err)
+			}
+			end()
+			for range 200 { // whether the tier is open yet or not
+				for k, stale := range map[cache.Key]string{k1: "mutable: old", k2: "durable: old"} {
+					if got, _, _ := p.ask(k, "mutable: new"); got == stale {
+						t.Fatalf("%q was shown again", got)
+					}
+				}
+			}
+			p.back()
+			p.shared(k1, "mutable: new")
+		})
+	}
+}
+
+func TestAFullRedisAnswersWhatItHasAndStillTakesBack(t *testing.T) {
+	t.Parallel()
+	s := dbtest.Redis(t, "--maxmemory-policy", "noeviction")
+	look := raw(t, s.Addr)
+	p := newProcess(t, calm(s.Addr), patient(), rediscache.Options{Sealer: ring(t, 1)})
+	p.shared(k1, "mutable: kept")
+	look.ConfigSet(t.Context(), "maxmemory", "1")
+	if err := look.Set(t.Context(), "x", "y", 0).Err(); !redis.IsOOMError(err) {
+		t.Fatalf("it is not full: %v", err)
+	}
+	other := k1
+	other.User = "user-0002"
+	for range 10 {
+		p.near.Flush(cache.Everything)
+		p.want(k1, "mutable: kept", cache.TierFar)
+		p.want(other, "mutable: other", cache.TierNone)
+	}
+	if err := p.Invalidate(t.Context(), k1.Owner()); err != nil {
+		t.Errorf("Invalidate: %v", err)
+	}
+	p.want(k1, "mutable: new", cache.TierNone)
+	if err := p.Erase(t.Context(), k1.Owner()); err != nil {
+		t.Errorf("Erase: %v", err)
+	}
+	if n := p.Stats(); n.FarErrors != 0 || n.FarShut {
+		t.Errorf("being full counts as trouble: %+v", n)
+	}
+	look.ConfigSet(t.Context(), "maxmemory", "0")
+	p.shared(other, "mutable: other")
+}
+
+func TestARedisThatEvictsForgetsAndShowsNothingOld(t *testing.T) {
+	t.Parallel()
+	s := dbtest.Redis(t, "--maxmemory", "3mb", "--maxmemory-policy", "allkeys-lru")
+	p := newProcess(t, calm(s.Addr), patient(), rediscache.Options{})
+	version := make([]int, 40)
+	for i := range 800 {
+		k := k1
+		u := i * 7 % len(version)
+		k.User, k.ID = fmt.Sprint("user-", u), strconv.Itoa(i%3)
+		if i%5 == 0 {
+			version[u]++
+			if err := p.Invalidate(t.Context(), k.Owner()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		now := fmt.Sprintf("mutable: %d %s", version[u], strings.Repeat("z", 40_000))
+		if got, _, _ := p.ask(k, now); got != now {
+			t.Fatalf("%.20q, want %.20q", got, now)
+		}
+	}
+	info, err := raw(t, s.Addr).InfoMap(t.Context(), "stats").Result()
+	if err != nil || info["Stats"]["evicted_keys"] == "0" {
+		t.Errorf("nothing was evicted: %v", err)
+	}
+	if n := p.Stats(); n.FarErrors != 0 {
+		t.Errorf("%+v", n)
+	}
+}
+
+// TestWhateverStandsInRedisNothingForeignIsShown plants under all keys.
+func TestWhateverStandsInRedisNothingForeignIsShown(t *testing.T) {
+	t.Parallel()
+	s := dbtest.Redis(t)
+	look := raw(t, s.Addr)
+	for name, o := range sealing(t) {
+		o.Prefix = name
+		p := newProcess(t, calm(s.Addr), patient(), o)
+		p.shared(k1, "durable: own")
+		p.near.Flush(cache.Everything)
+		var good string
+		for _, key := range keys(t, look) {
+			if strings.HasPrefix(key, name) && !strings.HasSuffix(key, ":m") {
+				good = look.Get(t.Context(), key).Val()
+			}
+		}
+		for what, plant := range map[string]func(key string){
+			"garbage":         func(key string) { look.Set(t.Context(), key, "garbage", time.Hour) },
+			"empty":           func(key string) { look.Set(t.Context(), key, "", time.Hour) },
+			"cut off":         func(key string) { look.Set(t.Context(), key, good[:len(good)/2], time.Hour) },
+			"a bit flipped":   func(key string) { look.SetRange(t.Context(), key, 30, "\xaa\x55") },
+			"a list":          func(key string) { look.Del(t.Context(), key); look.RPush(t.Context(), key, "x") },
+			"a hash":          func(key string) { look.Del(t.Context(), key); look.HSet(t.Context(), key, "a", "b") },
+			"long as marks":   func(key string) { look.Set(t.Context(), key, strings.Repeat("x", 53), 0) },
+			"marks of others": func(key string) { look.Set(t.Context(), key, strings.Repeat("A", 26)+"."+strings.Repeat("B", 26), 0) },
+		} {
+			for _, key := range keys(t, look) {
+				if !strings.HasPrefix(key, name) {
+					continue
+				}
+				plant(key)
+				p.near.Flush(cache.Everything)
+				if got, from, _ := p.ask(k1, "durable: own"); got != "durable: own" || from.Tier != cache.TierNone {
+					t.Errorf("%s, %s under %s: %q from %q", name, what, key, got, from.Tier)
+				}
+				p.shared(k1, "durable: own") // it is put right
+			}
+		}
+		if n := p.Stats(); n.FarErrors != 0 || n.FarForeign == 0 {
+			t.Errorf("%s: %+v", name, n)
+		}
+	}
+	for _, key := range keys(t, look) {
+		if ttl := look.TTL(t.Context(), key).Val(); ttl <= 0 {
+			t.Errorf("%s lives for ever", key)
+		}
+	}
+}
+
+func TestScriptsThatRedisForgetsAreSentAgain(t *testing.T) {
+	t.Parallel()
+	s := dbtest.Redis(t)
+	look := raw(t, s.Addr)
+	p := newProcess(t, calm(s.Addr), patient(), rediscache.Options{})
+	for i := range 10 {
+		look.ScriptFlush(t.Context())
+		k := k1
+		k.ID = strconv.Itoa(i)
+		p.shared(k, "mutable: x")
+		look.ScriptFlush(t.Context())
+		if err := p.Invalidate(t.Context(), k1.Owner()); err != nil {
+			t.Error(err)
+		}
+		look.ScriptFlush(t.Context())
+		if err := p.tier.Ping(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	if n := p.Stats().FarErrors; n != 0 {
+		t.Errorf("%d operations failed", n)
+	}
+}
+
+func TestARedisOfNoUseIsPassedBy(t *testing.T) {
+	t.Parallel()
+	master := dbtest.Redis(t)
+	_, port, _ := strings.Cut(master.Addr, ":")
+	replica := dbtest.Redis(t, "--replicaof", "127.0.0.1", port)
+	locked := dbtest.Redis(t, "--requirepass", "sesame")
+	for name, url := range map[string]string{
+		"replica":        "redis://" + replica.Addr,
+		"password wrong": "redis://:guess-guess@" + locked.Addr,
+		"password none":  "redis://" + locked.Addr,
+		"nobody there":   "redis://127.0.0.1:1",
+		"no TLS there":   "rediss://" + master.Addr,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newProcess(t, url, cache.DefaultGuard(), rediscache.Options{})
+			p.shutBy()
+			err := p.tier.Ping(t.Context())
+			if err == nil {
+				t.Error("it can serve")
+			} else if strings.Contains(err.Error(), "guess") {
+				t.Errorf("the error has the password: %v", err)
+			}
+			if err := p.Invalidate(t.Context(), k1.Owner()); !errors.Is(err, cache.ErrDeferred) {
+				t.Errorf("Invalidate: %v", err)
+			}
+		})
+	}
+	p := newProcess(t, "redis://:sesame@"+locked.Addr, patient(), rediscache.Options{})
+	p.shared(k1, "mutable: x")
+}
+
+func TestABusThatWasCutFlushesWhatMayBeOld(t *testing.T) {
+	t.Parallel()
+	s := dbtest.Redis(t)
+	look := raw(t, s.Addr)
+	a := newProcess(t, calm(s.Addr), patient(), rediscache.Options{}).listening()
+	b := newProcess(t, calm(s.Addr), patient(), rediscache.Options{}).listening()
+	b.shared(k1, "durable: old")
+	b.want(k1, "durable: old", cache.TierNear)
+	for range 3 {
+		heard := b.Stats().BusListened
+		if n, err := look.ClientKillByFilter(t.Context(), "TYPE", "pubsub").Result(); err != nil || n == 0 {
+			t.Fatalf("%d killed, %v", n, err)
+		}
+		if err := a.Erase(t.Context(), k1.Owner()); err != nil { // nobody may hear it
+			t.Fatal(err)
+		}
+		eventually(t, func() bool { return b.Stats().BusListened > heard })
+		eventually(t, func() bool { return b.Stats().NearUse.Entries == 0 })
+		b.shared(k1, "durable: old")
+	}
+	if err := a.Erase(t.Context(), k1.Owner()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() bool { return b.Stats().NearUse.Entries == 0 })
+	flushed := b.Stats().BusListened
+	look.Publish(t.Context(), "asleep:notices", "of a version to come")
+	eventually(t, func() bool { return b.Stats().BusListened > flushed })
+}
