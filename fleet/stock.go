@@ -53,22 +53,3 @@ func (s *stock) nextExpiry() time.Time {
 	}
 	return s.due[0].Add(s.late + time.Millisecond)
 }
-
-// bookings are the times of tokens that were handed out to be used later.
-type bookings struct{ due []time.Time }
-
-func (b *bookings) add(due time.Time, cost int) {
-	for range cost {
-		b.due = append(b.due, due)
-	}
-}
-
-// open is how many of them are still to come.
-func (b *bookings) open(now time.Time) int {
-	n := 0
-	for n < len(b.due) && !b.due[n].After(now) {
-		n++
-	}
-	b.due = b.due[n:]
-	return len(b.due)
-}

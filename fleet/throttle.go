@@ -37,7 +37,6 @@ type Throttle struct {
 	link    link
 	demand  demand
 	stock   stock
-	booked  bookings
 	share   share
 	quiet   time.Time // nothing is sent before
 	counts  counts
@@ -168,13 +167,12 @@ func (t *Throttle) fromStock(now time.Time, cost int, maxWait time.Duration) (ti
 		return 0, false
 	}
 	t.counts.fromStock++
-	t.booked.add(now.Add(wait), 1)
 	return wait, true
 }
 
 // alone serves a caller from the share of this process.
 func (t *Throttle) alone(now time.Time, cost int, maxWait time.Duration) (time.Duration, bool, error) {
-	if t.link.members == 0 {
+	if t.link.members == 0 && t.guard.Away() {
 		return 0, false, ErrAway
 	}
 	t.share.start(later(now, t.link.tail))
@@ -190,9 +188,15 @@ func (t *Throttle) alone(now time.Time, cost int, maxWait time.Duration) (time.D
 	return quiet + wait, ok, nil
 }
 
+// strangers is how many processes are supposed to share before Redis has told.
+const strangers = 16
+
 // part is this process's part of the rate and of the burst.
 func (t *Throttle) part() (rate, burst float64) {
-	n := float64(max(1, t.link.members))
+	n := float64(t.link.members)
+	if n == 0 {
+		n = strangers
+	}
 	return t.link.rate / n, t.rate.depth() / n
 }
 

@@ -1,44 +1,46 @@
 -- One exchange between a process and the shared bucket. See throttle_script.go.
 --
 -- The state is one string: version, epoch, time, level, quiet, rate, since,
--- accepted, and a checksum over the key and all that. Times are microseconds,
+-- accepted, horizon, and a checksum over the key and all that. Times are microseconds,
 -- tokens are millionths. Everything but `at` is relative to it, so that a clock
 -- that jumps moves nothing.
 local state, members = KEYS[1], KEYS[2]
 local known, nonce, id = ARGV[1], ARGV[2], ARGV[3]
 local ceiling, floor, burst = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-local cap, ttl = tonumber(ARGV[7]), tonumber(ARGV[8])
+local expected, ttl = tonumber(ARGV[7]), tonumber(ARGV[8])
 local beat, back = ARGV[9], ARGV[10] == '1'
-local refund, owed, booked = tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13])
+local refund, owed, tail = tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13])
 local accepted, limited, asked = tonumber(ARGV[14]), ARGV[15] == '1', tonumber(ARGV[16])
 local channel, ahead, window = ARGV[17], tonumber(ARGV[18]), tonumber(ARGV[19])
 
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
 
-local epoch, at, level, quiet, rate, since, sum
+local epoch, at, level, quiet, rate, since, sum, horizon
 local raw = redis.pcall('GET', state)
 if type(raw) == 'string' then
   local body, check = string.match(raw, '^(1 .*) (%x+)$')
   if body and check == string.sub(redis.sha1hex(state .. body), 1, 8) then
-    epoch, at, level, quiet, rate, since, sum = string.match(body, '^1 (%x+) (%d+) (%-?%d+) (%d+) (%d+) (%d+) (%d+)$')
+    epoch, at, level, quiet, rate, since, sum, horizon =
+      string.match(body, '^1 (%x+) (%d+) (%-?%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$')
   end
 end
 
 local lost = not epoch
 if lost then
   -- Nothing is known, perhaps because it was lost: no burst to begin with.
-  epoch, at, quiet, rate, since, sum = nonce, now, 0, ceiling, 1000000, 0
+  epoch, at, quiet, rate, since, sum, horizon = nonce, now, 0, ceiling, 1000000, 0, 0
   level = 0
   if known == '' and not back then level = math.min(burst, 1000000) end
 else
   at, level, quiet, rate = tonumber(at), tonumber(level), tonumber(quiet), tonumber(rate)
-  since, sum = tonumber(since), tonumber(sum)
+  since, sum, horizon = tonumber(since), tonumber(sum), tonumber(horizon)
 end
 
--- What has passed: never more than by the process's own clock since it was here.
+-- What has passed. The process tells what time it must be by its own clock since it
+-- was here; a time beyond that is a jump, unless the state is from after it.
 local elapsed = math.max(0, now - at)
-if cap >= 0 then elapsed = math.min(elapsed, cap) end
+if expected >= at then elapsed = math.min(elapsed, expected - at) end
 local earning = math.max(0, elapsed - quiet)
 quiet = math.max(0, quiet - elapsed)
 since = math.min(since + elapsed, 1000000000000)
@@ -47,7 +49,12 @@ sum = math.min(sum + accepted, 1000000000)
 if floor <= 0 then rate = ceiling else rate = math.max(floor, math.min(ceiling, rate)) end
 level = math.min(burst, level + earning * rate / 1000000)
 if back then level = math.min(level, 0) end
-if known ~= epoch then level = level - booked end
+horizon = math.max(0, horizon - elapsed)
+if known ~= epoch and tail > horizon then
+  -- Of a bucket that was lost: what was booked in it will still be sent.
+  level = level - (tail - horizon) * rate / 1000000
+  horizon = tail
+end
 level = math.min(burst, level + refund) - owed
 
 if limited and asked > quiet then
@@ -106,7 +113,7 @@ elseif beat == 'beat' or back or known ~= epoch then
 end
 
 level = math.floor(level)
-local body = string.format('1 %s %.0f %.0f %.0f %.0f %.0f %.0f', epoch, now, level, quiet, math.floor(rate), since, sum)
+local body = string.format('1 %s %.0f %.0f %.0f %.0f %.0f %.0f %.0f', epoch, now, level, quiet, math.floor(rate), since, sum, horizon)
 redis.call('SET', state, body .. ' ' .. string.sub(redis.sha1hex(state .. body), 1, 8), 'PX', 3600000)
 if limited and quiet > 0 then redis.call('PUBLISH', channel, 'quiet') end
 

@@ -25,7 +25,8 @@ const (
 // link is what is known of the shared bucket.
 type link struct {
 	epoch    string    // "" if it was never seen
-	seen     time.Time // when the last answered exchange began
+	seen     time.Time // when the last answered exchange began,
+	clock    int64     // and what the server's clock said then; 0 if there was none
 	rate     float64   // per second
 	members  int       // living processes, 0 if not known
 	hold     time.Time // until then members does not shrink: the others have to come back
@@ -128,13 +129,10 @@ func (t *Throttle) request(now time.Time) request {
 	t.due.refund += float64(t.stock.expire(now))
 	n := min(len(t.pending), maxBatch)
 	r := request{
-		epoch: t.link.epoch, elapsed: -1, back: t.link.back, asks: t.pending[:n:n],
-		booked: float64(t.booked.open(now)), accepted: t.accepted.Swap(0), refund: t.due.refund, limited: t.due.limited,
+		epoch: t.link.epoch, clock: t.link.clock, elapsed: now.Sub(t.link.seen), back: t.link.back, asks: t.pending[:n:n],
+		tail: min(max(0, t.link.tail.Sub(now)), maxWait), accepted: t.accepted.Swap(0), refund: t.due.refund, limited: t.due.limited,
 	}
 	t.pending = t.pending[n:]
-	if !t.link.seen.IsZero() {
-		r.elapsed = now.Sub(t.link.seen)
-	}
 	if t.due.beat || r.back {
 		r.beat = "beat"
 	}
@@ -208,9 +206,9 @@ func (t *Throttle) learn(sent, now time.Time, r request, got reply) {
 			t.share.stop()
 		}
 	}
-	l.seen, l.rate = sent, got.rate
+	l.seen, l.clock, l.rate = sent, got.clock, got.rate
 	l.count(now, got.members)
-	l.tail = now.Add(got.quiet + seconds(max(0, -got.level)/got.rate))
+	l.tail = now.Add(got.tail())
 	t.hush(now, min(got.quiet, t.rate.MaxQuiet))
 }
 
@@ -236,7 +234,6 @@ func (t *Throttle) serve(now time.Time, a *ask, granted int64) {
 	}
 	if ok {
 		t.counts.reserved++
-		t.booked.add(now.Add(wait), a.cost)
 	} else {
 		t.counts.refused++
 	}
@@ -269,10 +266,8 @@ func (t *Throttle) changed(away bool) {
 		t.link.back = true
 		t.stock.drop()
 		t.due.refund = 0
-		if t.link.members > 0 {
-			t.share.start(later(time.Now(), t.link.tail))
-			t.share.until = time.Time{}
-		}
+		t.share.start(later(time.Now(), t.link.tail))
+		t.share.until = time.Time{}
 		t.counts.outages++
 	}
 }
@@ -338,10 +333,7 @@ func (t *Throttle) close() {
 	t.wg.Wait()
 	t.mu.Lock()
 	t.dismiss()
-	r := request{epoch: t.link.epoch, elapsed: -1, beat: "bye", refund: t.due.refund + float64(t.stock.drop()), accepted: t.accepted.Swap(0)}
-	if !t.link.seen.IsZero() {
-		r.elapsed = time.Since(t.link.seen)
-	}
+	r := request{epoch: t.link.epoch, clock: t.link.clock, elapsed: time.Since(t.link.seen), beat: "bye", refund: t.due.refund + float64(t.stock.drop()), accepted: t.accepted.Swap(0)}
 	t.mu.Unlock()
 	// By the guard, which knows whether there is anybody to say good-bye to.
 	_, _ = redisconn.Call(context.Background(), t.guard, func(ctx context.Context) (reply, error) { return t.exchange(ctx, r) })

@@ -22,12 +22,13 @@ const micro = 1_000_000
 // request is what this process tells the bucket, and asks of it, in one exchange.
 type request struct {
 	epoch    string        // of the bucket as it was last seen, "" if never
-	elapsed  time.Duration // since then on the own clock, negative if never
+	clock    int64         // the server's then, in microseconds,
+	elapsed  time.Duration // and the time since on the own clock
 	beat     string        // "beat" to be counted among the living, "bye" to leave
 	back     bool          // Redis was away, or seemed to be
 	refund   float64       // tokens that were taken and not used
 	owed     float64       // tokens that were used and not taken
-	booked   float64       // tokens taken whose time is still to come
+	tail     time.Duration // until all is earned that was booked, as far as known
 	accepted int64         // attempts that were let through
 	limited  bool          // a rate-limit answer came,
 	quiet    time.Duration // which asked for so much quiet
@@ -39,6 +40,7 @@ type request struct {
 // reply is the bucket's answer.
 type reply struct {
 	epoch   string
+	clock   int64         // the server's, in microseconds
 	level   float64       // tokens there; below 0, booked
 	rate    float64       // per second, as adapted
 	quiet   time.Duration // nothing is to be sent before
@@ -47,19 +49,27 @@ type reply struct {
 	ahead   []time.Duration
 }
 
+// tail is how long until all is earned that is booked.
+func (r reply) tail() time.Duration {
+	if r.level >= 0 {
+		return 0
+	}
+	return r.quiet + seconds(-r.level/r.rate)
+}
+
 // maxWait bounds what a reply can impose: a longer wait is taken for a lie.
 const maxWait = 24 * time.Hour
 
 func (t *Throttle) exchange(ctx context.Context, r request) (reply, error) {
 	args := make([]any, 0, 19+2*len(r.asks))
-	elapsed := int64(-1)
-	if r.elapsed >= 0 {
-		elapsed = (r.elapsed + clockSlack).Microseconds()
+	expected := int64(-1)
+	if r.clock > 0 {
+		expected = r.clock + (r.elapsed + clockSlack).Microseconds()
 	}
 	args = append(args, r.epoch, nonce(), t.fleet.member,
 		millionths(t.rate.PerSecond), millionths(t.rate.Floor), millionths(t.rate.depth()),
-		elapsed, memberTTL.Microseconds(), r.beat, flag(r.back),
-		millionths(r.refund), millionths(r.owed), millionths(r.booked),
+		expected, memberTTL.Microseconds(), r.beat, flag(r.back),
+		millionths(r.refund), millionths(r.owed), r.tail.Microseconds(),
 		r.accepted, flag(r.limited), r.quiet.Microseconds(), t.channel, r.ahead, r.window.Microseconds())
 	for _, a := range r.asks {
 		args = append(args, int64(a.cost)*micro, min(a.maxWait, maxWait).Microseconds())
@@ -106,7 +116,7 @@ func parseReply(raw any, asks, ahead int) (reply, error) {
 		numbers = append(numbers, n)
 	}
 	r := reply{
-		epoch: epoch, level: float64(numbers[1]) / micro, rate: float64(numbers[2]) / micro,
+		epoch: epoch, clock: numbers[0], level: float64(numbers[1]) / micro, rate: float64(numbers[2]) / micro,
 		quiet: time.Duration(numbers[3]) * time.Microsecond, members: int(numbers[4]), waits: numbers[5 : 5+asks],
 	}
 	limit := maxWait.Microseconds()
