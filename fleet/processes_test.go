@@ -299,6 +299,7 @@ func TestTenProcessesShareALimit(t *testing.T) {
 	up.fake.SetRateLimit(asleeptest.RateLimit{Rate: 100, Burst: 20})
 	workers := start(t, 10, orders{Redis: "redis://" + redis.Addr, Upstream: up.url, Rate: 100, Burst: 20, Callers: 4})
 	up.all(t, 10)
+	pause(t, time.Second)
 	begin := time.Now()
 	pause(t, 6*time.Second)
 	end := time.Now()

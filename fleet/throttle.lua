@@ -37,8 +37,8 @@ else
   since, sum, horizon = tonumber(since), tonumber(sum), tonumber(horizon)
 end
 
--- What has passed. The process tells what time it must be by its own clock since it
--- was here; a time beyond that is a jump, unless the state is from after it.
+-- What has passed. The process tells what time it must be, by its own clock since it
+-- was here. A time beyond that is a jump, unless the state is from after it.
 local elapsed = math.max(0, now - at)
 if expected >= at then elapsed = math.min(elapsed, expected - at) end
 local earning = math.max(0, elapsed - quiet)

@@ -233,6 +233,9 @@ func TestNoHistoryOutdoesTheLimit(t *testing.T) {
 					allowed = max(allowed, 6) // what others booked since the first to come was there last
 				}
 			case 1:
+				if l.skew != 0 {
+					break // a second jump while a process was away cannot be told from time
+				}
 				allowed += rate.PerSecond * clockSlack.Seconds() // a jump may win that
 				l.skew += time.Duration(r.Int64N(int64(4*time.Hour))) - 2*time.Hour
 				l.pass(0)
