@@ -11,7 +11,7 @@ local expected, ttl = tonumber(ARGV[7]), tonumber(ARGV[8])
 local beat, back = ARGV[9], ARGV[10] == '1'
 local refund, owed, tail = tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13])
 local accepted, limited, asked = tonumber(ARGV[14]), ARGV[15] == '1', tonumber(ARGV[16])
-local channel, ahead, window = ARGV[17], tonumber(ARGV[18]), tonumber(ARGV[19])
+local channel, ahead, window, queue = ARGV[17], tonumber(ARGV[18]), tonumber(ARGV[19]), tonumber(ARGV[20])
 
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
@@ -49,9 +49,11 @@ sum = math.min(sum + accepted, 1000000000)
 if floor <= 0 then rate = ceiling else rate = math.max(floor, math.min(ceiling, rate)) end
 level = math.min(burst, level + earning * rate / 1000000)
 if back then level = math.min(level, 0) end
+-- Of a bucket that was lost: what was booked in it will still be sent. Who comes
+-- first takes the queue to be as long as it last was, the next know where it ended.
 horizon = math.max(0, horizon - elapsed)
+if lost then tail = math.max(tail, queue) end
 if known ~= epoch and tail > horizon then
-  -- Of a bucket that was lost: what was booked in it will still be sent.
   level = level - (tail - horizon) * rate / 1000000
   horizon = tail
 end
@@ -71,7 +73,7 @@ if floor > 0 then
       since, sum = 0, 0
     end
   elseif accepted > 0 then
-    rate = math.min(ceiling, rate + ceiling * 0.01 * elapsed / 1000000)
+    rate = math.min(ceiling, rate + ceiling * 0.01 * accepted * 1000000 / rate)
   end
 end
 
@@ -80,7 +82,7 @@ local function due(cost)
 end
 
 local reply = {epoch, now, 0, 0, 0, 0}
-for i = 20, #ARGV, 2 do
+for i = 21, #ARGV, 2 do
   local cost, patience = tonumber(ARGV[i]), tonumber(ARGV[i + 1])
   local wait = due(cost)
   if wait > patience then

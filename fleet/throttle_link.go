@@ -24,16 +24,17 @@ const (
 
 // link is what is known of the shared bucket.
 type link struct {
-	epoch    string    // "" if it was never seen
-	seen     time.Time // when the last answered exchange began,
-	clock    int64     // and what the server's clock said then; 0 if there was none
-	rate     float64   // per second
-	members  int       // living processes, 0 if not known
-	hold     time.Time // until then members does not shrink: the others have to come back
-	tail     time.Time // when all is earned that was booked
-	back     bool      // Redis was away since
-	lastCut  time.Time // of the rate, alone
-	attempts uint64    // exchanges that were begun
+	epoch    string        // "" if it was never seen
+	seen     time.Time     // when the last answered exchange began,
+	clock    int64         // and what the server's clock said then; 0 if there was none
+	rate     float64       // per second
+	members  int           // living processes, 0 if not known
+	hold     time.Time     // until then members does not shrink: the others have to come back
+	queue    time.Duration // how long it took then to earn all that was booked,
+	tail     time.Time     // and when that is
+	back     bool          // Redis was away since
+	lastCut  time.Time     // of the rate, alone
+	attempts uint64        // exchanges that were begun
 }
 
 // cut lowers the rate of the share, once a second.
@@ -133,6 +134,9 @@ func (t *Throttle) request(now time.Time) request {
 		tail: min(max(0, t.link.tail.Sub(now)), maxWait), accepted: t.accepted.Swap(0), refund: t.due.refund, limited: t.due.limited,
 	}
 	t.pending = t.pending[n:]
+	if !r.back {
+		r.queue = min(t.link.queue, maxWait)
+	}
 	if t.due.beat || r.back {
 		r.beat = "beat"
 	}
@@ -208,7 +212,8 @@ func (t *Throttle) learn(sent, now time.Time, r request, got reply) {
 	}
 	l.seen, l.clock, l.rate = sent, got.clock, got.rate
 	l.count(now, got.members)
-	l.tail = now.Add(got.tail())
+	l.queue = got.tail()
+	l.tail = now.Add(l.queue)
 	t.hush(now, min(got.quiet, t.rate.MaxQuiet))
 }
 

@@ -28,7 +28,8 @@ type request struct {
 	back     bool          // Redis was away, or seemed to be
 	refund   float64       // tokens that were taken and not used
 	owed     float64       // tokens that were used and not taken
-	tail     time.Duration // until all is earned that was booked, as far as known
+	queue    time.Duration // how long it took to earn all that was booked, then,
+	tail     time.Duration // and how long that takes now
 	accepted int64         // attempts that were let through
 	limited  bool          // a rate-limit answer came,
 	quiet    time.Duration // which asked for so much quiet
@@ -61,7 +62,7 @@ func (r reply) tail() time.Duration {
 const maxWait = 24 * time.Hour
 
 func (t *Throttle) exchange(ctx context.Context, r request) (reply, error) {
-	args := make([]any, 0, 19+2*len(r.asks))
+	args := make([]any, 0, 20+2*len(r.asks))
 	expected := int64(-1)
 	if r.clock > 0 {
 		expected = r.clock + (r.elapsed + clockSlack).Microseconds()
@@ -70,7 +71,7 @@ func (t *Throttle) exchange(ctx context.Context, r request) (reply, error) {
 		millionths(t.rate.PerSecond), millionths(t.rate.Floor), millionths(t.rate.depth()),
 		expected, memberTTL.Microseconds(), r.beat, flag(r.back),
 		millionths(r.refund), millionths(r.owed), r.tail.Microseconds(),
-		r.accepted, flag(r.limited), r.quiet.Microseconds(), t.channel, r.ahead, r.window.Microseconds())
+		r.accepted, flag(r.limited), r.quiet.Microseconds(), t.channel, r.ahead, r.window.Microseconds(), r.queue.Microseconds())
 	for _, a := range r.asks {
 		args = append(args, int64(a.cost)*micro, min(a.maxWait, maxWait).Microseconds())
 	}

@@ -43,6 +43,7 @@ type peer struct {
 	epoch    string
 	seen     time.Time
 	clock    int64
+	queue    time.Duration
 	tail     time.Time
 }
 
@@ -58,7 +59,7 @@ func (l *lab) peer(r Rate) *peer {
 func (p *peer) ask(r request, patience ...time.Duration) reply {
 	p.Helper()
 	r.epoch, r.clock, r.elapsed = p.epoch, p.clock, p.now.Sub(p.seen)
-	r.tail = max(0, p.tail.Sub(p.now))
+	r.queue, r.tail = p.queue, max(0, p.tail.Sub(p.now))
 	for _, w := range patience {
 		r.asks = append(r.asks, &ask{cost: 1, maxWait: w})
 	}
@@ -67,7 +68,7 @@ func (p *peer) ask(r request, patience ...time.Duration) reply {
 		p.Fatal(err)
 	}
 	p.epoch, p.seen, p.clock = got.epoch, p.now, got.clock
-	p.tail = p.now.Add(got.tail())
+	p.queue, p.tail = got.tail(), p.now.Add(got.tail())
 	for _, w := range got.waits {
 		if wait, ok := verdict(w); ok {
 			p.grant(wait)
