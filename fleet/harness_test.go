@@ -16,7 +16,7 @@ import (
 const ms = time.Millisecond
 
 // slack is what a busy machine may add to a budget.
-const slack = 60 * ms
+const slack = 150 * ms
 
 func open(tb testing.TB, url string) redis.UniversalClient {
 	tb.Helper()

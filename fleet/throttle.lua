@@ -46,7 +46,12 @@ quiet = math.max(0, quiet - elapsed)
 since = math.min(since + elapsed, 1000000000000)
 sum = math.min(sum + accepted, 1000000000)
 
-if floor <= 0 then rate = ceiling else rate = math.max(floor, math.min(ceiling, rate)) end
+-- What is booked has its times: at another rate it is another number of tokens.
+local function change(to)
+  if level < 0 then level = level * to / rate end
+  rate = to
+end
+if floor <= 0 then change(ceiling) else change(math.max(floor, math.min(ceiling, rate))) end
 level = math.min(burst, level + earning * rate / 1000000)
 if back then level = math.min(level, 0) end
 -- Of a bucket that was lost: what was booked in it will still be sent. Who comes
@@ -69,11 +74,11 @@ if floor > 0 then
     if since >= 1000000 then -- else it belongs to the wave of the last cut
       local measured = rate * 0.8
       if sum >= 30 then measured = 0.97 * sum * 1000000000000 / since end
-      rate = math.max(floor, math.min(rate * 0.95, math.max(rate * 0.7, measured)))
+      change(math.max(floor, math.min(rate * 0.95, math.max(rate * 0.7, measured))))
       since, sum = 0, 0
     end
   elseif accepted > 0 then
-    rate = math.min(ceiling, rate + ceiling * 0.01 * accepted * 1000000 / rate)
+    change(math.min(ceiling, rate + ceiling * 0.01 * accepted * 1000000 / rate))
   end
 end
 
