@@ -3,7 +3,6 @@
 package fleet_test
 
 import (
-	"context"
 	"strconv"
 	"testing"
 	"time"
@@ -20,7 +19,7 @@ func BenchmarkReserve(b *testing.B) {
 		b.ResetTimer()
 		b.RunParallel(func(pb *testing.PB) {
 			for pb.Next() {
-				if _, _, err := th.Reserve(context.Background(), 1, patient); err != nil {
+				if _, _, err := th.Reserve(b.Context(), 1, patient); err != nil {
 					b.Error(err)
 				}
 			}
