@@ -24,7 +24,7 @@ func TestAStockHandsOutWhatIsInTimeAndGivesBackTheRest(t *testing.T) {
 	if wait, ok := s.take(now.Add(4*ms), 6*ms); !ok || wait != 6*ms {
 		t.Errorf("a token to come: %v, %v", wait, ok)
 	}
-	if at := s.nextExpiry(); !at.Equal(now.Add(46*ms)) {
+	if at := s.nextExpiry(); !at.Equal(now.Add(46 * ms)) {
 		t.Errorf("expires at %v", at.Sub(now))
 	}
 	if n := s.drop(); n != 1 || !s.nextExpiry().IsZero() {
