@@ -36,7 +36,7 @@ func BenchmarkReserve(b *testing.B) {
 	b.Run("one caller", func(b *testing.B) { run(b, fresh(b), 0) })
 	b.Run("64 callers", func(b *testing.B) { run(b, fresh(b), 32) })
 	b.Run("redis away", func(b *testing.B) {
-		th := throttle(b, process(b, "redis://127.0.0.1:1"), fleet.Rate{PerSecond: 1e6, Burst: 1e6, Members: 1})
+		th := throttle(b, hasty(b, "redis://127.0.0.1:1"), fleet.Rate{PerSecond: 1e6, Burst: 1e6, Members: 1})
 		await(b, "it is away", func() bool {
 			_, _, _ = th.Reserve(b.Context(), 1, 0)
 			return th.Stats().Away
@@ -64,7 +64,7 @@ func BenchmarkLimit(b *testing.B) {
 }
 
 func BenchmarkHint(b *testing.B) {
-	h := hint(b, process(b, "redis://127.0.0.1:1"), fleet.HintOptions{})
+	h := hint(b, hasty(b, "redis://127.0.0.1:1"), fleet.HintOptions{})
 	for b.Loop() {
 		h.Until()
 	}

@@ -4,6 +4,7 @@ package fleet_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,15 +29,26 @@ func open(tb testing.TB, url string) redis.UniversalClient {
 	return client
 }
 
-// process makes a fleet as another process would have it: with a client of its own.
+// process makes a fleet as another process would have it: with a client of its own. A
+// machine that is busy with other tests is not taken for a Redis that is slow.
 func process(tb testing.TB, url string) *fleet.Fleet {
 	tb.Helper()
-	return over(tb, open(tb, url))
+	mark := "?"
+	if strings.Contains(url, "?") {
+		mark = "&"
+	}
+	return over(tb, open(tb, url+mark+"read_timeout=2s&pool_timeout=2s"), 2*time.Second)
 }
 
-func over(tb testing.TB, client redis.UniversalClient) *fleet.Fleet {
+// hasty is a process with the budget that is the default.
+func hasty(tb testing.TB, url string) *fleet.Fleet {
 	tb.Helper()
-	f, err := fleet.New(client, fleet.Options{Secret: canary.Key})
+	return over(tb, open(tb, url), 0)
+}
+
+func over(tb testing.TB, client redis.UniversalClient, budget time.Duration) *fleet.Fleet {
+	tb.Helper()
+	f, err := fleet.New(client, fleet.Options{Secret: canary.Key, Budget: budget})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -95,4 +107,35 @@ func excess(sent []time.Time, rate float64, burst int) (worst float64, from, to 
 		}
 	}
 	return worst, from, to
+}
+
+// starved is by how much the machine let a timer of this process be late until stop is
+// called. What is measured meanwhile says nothing if that is much.
+func starved(tb testing.TB) (stop func() time.Duration) {
+	tb.Helper()
+	done, worst := make(chan struct{}), make(chan time.Duration)
+	go func() {
+		var most time.Duration
+		tick := time.NewTicker(10 * ms)
+		defer tick.Stop()
+		for last := time.Now(); ; {
+			select {
+			case <-tick.C:
+				most = max(most, time.Since(last)-10*ms)
+				last = time.Now()
+			case <-done:
+				worst <- most
+				return
+			}
+		}
+	}()
+	return func() time.Duration { close(done); return <-worst }
+}
+
+// busy skips a test whose measures were spoilt by a machine that stood still.
+func busy(t *testing.T, late time.Duration) {
+	t.Helper()
+	if late > 60*ms {
+		t.Skipf("the machine stood still for %v: nothing can be measured", late)
+	}
 }

@@ -99,7 +99,7 @@ func TestWithoutRedisThereIsNoHint(t *testing.T) {
 	t.Parallel()
 	s := dbtest.Redis(t)
 	url := "redis://" + s.Addr
-	a, b := hint(t, process(t, url), fleet.HintOptions{}), hint(t, process(t, url), fleet.HintOptions{})
+	a, b := hint(t, hasty(t, url), fleet.HintOptions{}), hint(t, hasty(t, url), fleet.HintOptions{})
 	a.Publish(time.Now().Add(time.Minute))
 	await(t, "it hears", func() bool { return !b.Until().IsZero() })
 	s.Stall()

@@ -56,12 +56,7 @@ func TestBothKindsOfMemoryDecideAlike(t *testing.T) {
 			steps[i] = step{time.Duration(r.Float64() * r.Float64() * float64(2*l.Window) / float64(l.Requests)).Truncate(time.Microsecond), 1 + r.IntN(2)*r.IntN(l.Requests+2)}
 		}
 		m := miniredis.RunT(t)
-		f, err := fleet.New(open(t, "redis://"+m.Addr()+"?read_timeout=5s"), fleet.Options{Budget: 5 * time.Second})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = f.Close() })
-		shared := inbound(t, f, l)
+		shared := inbound(t, process(t, "redis://"+m.Addr()), l)
 		now := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 		var want []fleet.Decision
 		for _, s := range steps {
@@ -224,7 +219,7 @@ func TestAnInboundLimitOutlivesWhateverBefallsRedis(t *testing.T) {
 			s := dbtest.Redis(t, trouble.args...)
 			url := "redis://" + s.Addr
 			for _, sliding := range []bool{false, true} {
-				in := inbound(t, process(t, url), fleet.Limit{Requests: 3, Window: time.Hour, Sliding: sliding})
+				in := inbound(t, hasty(t, url), fleet.Limit{Requests: 3, Window: time.Hour, Sliding: sliding})
 				next := 0
 				allow := func() fleet.Decision {
 					start := time.Now()

@@ -300,11 +300,14 @@ func TestTenProcessesShareALimit(t *testing.T) {
 	workers := start(t, 10, orders{Redis: "redis://" + redis.Addr, Upstream: up.url, Rate: 100, Burst: 20, Callers: 4})
 	up.all(t, 10)
 	pause(t, time.Second)
+	late := starved(t)
 	begin := time.Now()
 	pause(t, 6*time.Second)
 	end := time.Now()
+	found := finish(t, workers)
+	busy(t, late())
 	up.judge(t, "ten", begin, end, 20, workers, 95)
-	for i, f := range finish(t, workers) {
+	for i, f := range found {
 		if f.Failed > 0 || f.Slow > f.Calls/20 || f.Stats.Members == 0 {
 			t.Errorf("process %d: %+v", i+1, f)
 		}
@@ -316,6 +319,8 @@ func TestTenProcessesLoseTwoAndThenRedisAndFindItAgain(t *testing.T) {
 	up.fake.SetRateLimit(asleeptest.RateLimit{Rate: 100, Burst: 20})
 	workers := start(t, 10, orders{Redis: "redis://" + redis.Addr, Upstream: up.url, Rate: 100, Burst: 20, Callers: 4})
 	up.all(t, 10)
+	pause(t, time.Second)
+	late := starved(t)
 	begin := time.Now()
 	pause(t, 1500*ms)
 	for _, w := range workers[8:] {
@@ -334,11 +339,13 @@ func TestTenProcessesLoseTwoAndThenRedisAndFindItAgain(t *testing.T) {
 	back := time.Now()
 	pause(t, 5*time.Second)
 	end := time.Now()
+	found := finish(t, living)
+	busy(t, late())
 	up.judge(t, "two killed", killed, gone, 20, living, 95)
 	up.judge(t, "without Redis", gone, back, 20, living, 85)
 	up.judge(t, "with Redis again", back.Add(time.Second), end, 20, living, 95)
 	up.judge(t, "all the time", begin, end, 20, living, 95)
-	for i, f := range finish(t, living) {
+	for i, f := range found {
 		if f.Failed > 0 || f.Slow > f.Calls/20 || f.Stats.Outages == 0 || f.Stats.Alone == 0 || f.Stats.Away || f.Stats.Settling {
 			t.Errorf("process %d: %+v", i+1, f)
 		}
