@@ -103,7 +103,10 @@ type OpenHint interface {
 // [Throttle] is the local share, which paces attempts while the limiter fails; and
 // what the service asks for with Retry-After is waited out locally in any case.
 //
-// Both methods are called from many goroutines.
+// Both methods are called from many goroutines. A limiter that also has a method
+// Quiet() time.Time is asked there, before a token is used that had to be waited for, until
+// when the service wants quiet from all processes; zero is not at all. In that time the
+// token is dropped, and Reserve asked anew.
 type Limiter interface {
 	// Reserve takes cost tokens from the shared limit. The client sleeps, never
 	// the limiter: wait is how long from now until the tokens are earned, 0 if

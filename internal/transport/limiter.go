@@ -12,7 +12,7 @@ import (
 // Limiter is a rate limit that several processes share. It takes the place of the
 // throttle's pace; the throttle itself is what this process falls back on.
 //
-// Both methods are called from many goroutines.
+// Both methods are called from many goroutines. A limiter may also be a [Quieter].
 type Limiter interface {
 	// Reserve takes cost tokens from the shared limit. The caller sleeps, never the
 	// limiter: wait is how long from now until the tokens are earned, 0 if they
@@ -35,6 +35,15 @@ type Limiter interface {
 	// block: what has to travel is sent from elsewhere. Attempts that brought no
 	// answer that tells (a lost connection, a 5xx) are not reported.
 	Feedback(limited bool, retryAfter time.Duration)
+}
+
+// Quieter is a [Limiter] that hears of rate-limit answers to other processes.
+type Quieter interface {
+	// Quiet is until when the upstream has asked any process for quiet, zero if
+	// nobody. It is called when a token that had to be waited for comes due, and
+	// must answer from memory: in the quiet time the token is dropped, and Reserve
+	// asked anew.
+	Quiet() time.Time
 }
 
 // How long a [Limiter] that does not do its part can hold a call up.
@@ -124,7 +133,21 @@ func (s *Shared) sleep(ctx context.Context, wait time.Duration) (fresh bool, err
 	case <-ctx.Done():
 		return false, waitError(ctx)
 	}
-	return time.Since(due) <= limiterStale && s.gate.Stats().GateUntil.IsZero(), nil
+	return time.Since(due) <= limiterStale && s.gate.Stats().GateUntil.IsZero() && !s.quieted(), nil
+}
+
+// quieted reports whether another process was asked for quiet that is not over.
+func (s *Shared) quieted() bool {
+	q, ok := s.limiter.(Quieter)
+	if !ok {
+		return false
+	}
+	defer func() {
+		if recover() != nil {
+			s.failed.Add(1)
+		}
+	}()
+	return time.Now().Before(q.Quiet())
 }
 
 // errPaused: the limiter has failed lately and is not asked.

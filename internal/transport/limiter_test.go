@@ -365,3 +365,43 @@ func TestALyingLimiterNeverHoldsACallPastItsDeadline(t *testing.T) {
 		})
 	}
 }
+
+// quieter is a fleet that hears of quiet that another process was asked for.
+type quieter struct {
+	fleet
+	until time.Time
+}
+
+func (q *quieter) Quiet() time.Time {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.broken {
+		panic("a broken limiter")
+	}
+	return q.until
+}
+
+func TestATokenThatComesDueInAnothersQuietTimeIsAskedForAnew(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		q := &quieter{fleet: fleet{period: 100 * ms}}
+		start := time.Now()
+		q.next = start.Add(100 * ms)
+		cfg := config(transport.RoundTripFunc(func(*http.Request) (*http.Response, error) { return reply(200), nil }))
+		var err error
+		if cfg.Shared, err = transport.NewShared(q, nil, 0); err != nil {
+			t.Fatal(err)
+		}
+		l := &lab{t: t, start: start, doer: transport.New(cfg)}
+		time.AfterFunc(50*ms, func() {
+			q.set(func() { q.until, q.next = start.Add(time.Second), start.Add(time.Second) })
+		})
+		if res := l.get(); res.err != nil || time.Since(start) != time.Second {
+			t.Errorf("%v after %v, want to be sent when the quiet is over, at 1 s", res.err, time.Since(start))
+		}
+		q.set(func() { q.broken = true })
+		if q.asks() != 2 {
+			t.Errorf("asked %d times, want twice", q.asks())
+		}
+	})
+}
