@@ -1,0 +1,2 @@
+// Package postgres is PostgreSQL.
+package postgres
