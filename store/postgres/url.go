@@ -40,11 +40,14 @@ func parseURL(rawURL string, readOnly bool) (cfg config, err error) {
 		return config{}, fmt.Errorf("%w: "+format, append([]any{store.ErrInvalid}, args...)...)
 	}
 	u, err := url.Parse(rawURL)
-	if err != nil {
+	var q url.Values
+	if err == nil {
+		q, err = url.ParseQuery(u.RawQuery)
+	}
+	if err != nil { // it repeats the URL, password and all
 		return bad("the URL cannot be parsed: percent-encode what is special in it")
 	}
 	cfg = config{schema: defaultSchema, timeout: defaultTimeout, readOnly: readOnly}
-	q := u.Query()
 	if v := q.Get("schema"); v != "" {
 		if cfg.schema = v; !schemaName.MatchString(v) || strings.HasPrefix(v, "pg_") {
 			return bad("schema=%s is not a name of lower-case letters, digits and '_'", v)
