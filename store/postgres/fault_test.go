@@ -224,7 +224,7 @@ func TestKilledUnderLoad(t *testing.T) {
 // while something goes wrong, and then compares.
 func writeWhile(t *testing.T, db store.Store, i store.Inbox, wrong func(stop <-chan struct{})) {
 	t.Helper()
-	const writers, each = 8, 60
+	const writers, each = 8, 30
 	stop := make(chan struct{})
 	var trouble, work sync.WaitGroup
 	trouble.Go(func() { wrong(stop) })
@@ -297,11 +297,9 @@ func writeWhile(t *testing.T, db store.Store, i store.Inbox, wrong func(stop <-c
 	}
 }
 
-// TestUnknownCommit: the answer to a commit is lost. The call fails, and repeating
+// unknownCommit: the answer to a commit is lost. The call fails, and repeating
 // it is safe: what had been done is told.
-func TestUnknownCommit(t *testing.T) {
-	t.Parallel()
-	c := dbtest.Postgres(t)
+func unknownCommit(t *testing.T, c *dbtest.Cluster) {
 	url := c.Database(t)
 	p := newProxy(t, c.Addr)
 	db := open(t, p.url(url)+"&pool_max_conns=1", store.Options{})
@@ -335,10 +333,8 @@ func TestUnknownCommit(t *testing.T) {
 	}
 }
 
-// TestLockedElsewhere: a lock that somebody holds is waited for half a call's time.
-func TestLockedElsewhere(t *testing.T) {
-	t.Parallel()
-	c := dbtest.Postgres(t)
+// lockedElsewhere: a lock that somebody holds is waited for half a call's time.
+func lockedElsewhere(t *testing.T, c *dbtest.Cluster) {
 	url := c.Database(t)
 	db := open(t, url+"&timeout=2s", store.Options{})
 	if _, err := db.Sessions().Put(t.Context(), session("s", "u", "{}")); err != nil {

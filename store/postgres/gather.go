@@ -117,7 +117,7 @@ func (g *gather) take() (batch []*call) {
 
 // wait waits for the events that were accepted. The store refuses new ones.
 func (g *gather) wait() {
-	g.mu.Lock() // whoever has found the store open has begun by now
+	g.mu.Lock()   // whoever has found the store open has begun by now
 	g.mu.Unlock() //nolint:staticcheck // an empty section is what is wanted
 	g.all.Wait()
 }

@@ -44,18 +44,18 @@ func partitioned(t *testing.T, url string) {
 	_ = c.Close(context.Background())
 }
 
-// TestStoreOnPartitions: the same statements keep the same rules where sessions
-// are partitioned by hash and the inbox by ranges of ids.
-func TestStoreOnPartitions(t *testing.T) {
-	t.Parallel()
-	c := dbtest.Postgres(t)
-	storetest.Run(t, harness(t, c, func(*testing.T) store.Options { return store.Options{} }, partitioned))
+// storeOnPartitions: the same statements keep the same rules where sessions
+// are partitioned by hash and the inbox by ranges of ids,
+// and where payloads are encrypted.
+func storeOnPartitions(t *testing.T, c *dbtest.Cluster) {
+	storetest.Run(t, harness(t, c, func(t *testing.T) store.Options {
+		t.Helper()
+		return store.Options{Sealer: keys(t, 1)}
+	}, partitioned))
 }
 
-// TestReseal: payloads move to a new key, also on the way from none and back.
-func TestReseal(t *testing.T) {
-	t.Parallel()
-	c := dbtest.Postgres(t)
+// reseal: payloads move to a new key, also on the way from none and back.
+func reseal(t *testing.T, c *dbtest.Cluster) {
 	url := c.Database(t)
 	plain := open(t, url, store.Options{})
 	fill(t, plain)
@@ -85,10 +85,8 @@ func TestReseal(t *testing.T) {
 	}
 }
 
-// TestCheckTellsDamage: what does not fit together is told.
-func TestCheckTellsDamage(t *testing.T) {
-	t.Parallel()
-	c := dbtest.Postgres(t)
+// checkTellsDamage: what does not fit together is told.
+func checkTellsDamage(t *testing.T, c *dbtest.Cluster) {
 	url := c.Database(t)
 	db := open(t, url, store.Options{})
 	fill(t, db)
@@ -97,9 +95,9 @@ func TestCheckTellsDamage(t *testing.T) {
 	}
 	other := raw(t, url)
 	for text, want := range map[string]string{
-		"DELETE FROM asleep.seen WHERE event_id = (SELECT min(id) FROM asleep.inbox)":  "1 events whose key is not remembered",
-		"DELETE FROM asleep.inbox WHERE id = (SELECT max(id) FROM asleep.inbox)":       "1 remembered keys without an event",
-		"UPDATE asleep.sessions SET settled = true WHERE session_id = 's001'":          "2 windows beside a settled report",
+		"DELETE FROM asleep.seen WHERE event_id = (SELECT min(id) FROM asleep.inbox)": "1 events whose key is not remembered",
+		"DELETE FROM asleep.inbox WHERE id = (SELECT max(id) FROM asleep.inbox)":      "1 remembered keys without an event",
+		"UPDATE asleep.sessions SET settled = true WHERE session_id = 's001'":         "2 windows beside a settled report",
 		"INSERT INTO asleep.notes (event_id, at_ms, what) VALUES (99999, 0, 'retry')": "1 notes without an event",
 	} {
 		sqlExec(t, other, text)

@@ -16,15 +16,15 @@ import (
 func TestRefusedURLs(t *testing.T) {
 	t.Parallel()
 	for url, want := range map[string]string{
-		"postgres://u:s3cret@localhost/db?schema=No":         "schema=No",
-		"postgres://u:s3cret@localhost/db?schema=a;b":        "percent-encode",
-		"postgres://u:s3cret@localhost/db?schema=pg_x":       "schema=pg_x",
-		"postgres://u:s3cret@localhost/db?timeout=soon":      "timeout=soon",
-		"postgres://u:s3cret@localhost/db?timeout=-1s":       "timeout=-1s",
-		"postgres://u:s3cret@localhost/db?search_path=x":     "schema=NAME",
-		"postgres://u:s3cret@localhost/db?sslmode=sometimes": "sslmode",
-		"postgres://u:s3cret@localhost/?x=1":                 "names no database",
-		"postgres://u:s3cret@localhost:port/db":              "percent-encode",
+		"postgres://u:s3cret@localhost/db?schema=No":             "schema=No",
+		"postgres://u:s3cret@localhost/db?schema=a;b":            "percent-encode",
+		"postgres://u:s3cret@localhost/db?schema=pg_x":           "schema=pg_x",
+		"postgres://u:s3cret@localhost/db?timeout=soon":          "timeout=soon",
+		"postgres://u:s3cret@localhost/db?timeout=-1s":           "timeout=-1s",
+		"postgres://u:s3cret@localhost/db?search_path=x":         "schema=NAME",
+		"postgres://u:s3cret@localhost/db?sslmode=sometimes":     "sslmode",
+		"postgres://u:s3cret@localhost/?x=1":                     "names no database",
+		"postgres://u:s3cret@localhost:port/db":                  "percent-encode",
 		"postgres://u:s3cret@localhost/db?pool_max_conns=s3cret": "parameter",
 	} {
 		_, err := store.Open(t.Context(), url, store.Options{}, postgres.Backend())
@@ -34,10 +34,8 @@ func TestRefusedURLs(t *testing.T) {
 	}
 }
 
-// TestErrorsWithoutPassword: whatever fails, the password is told to nobody.
-func TestErrorsWithoutPassword(t *testing.T) {
-	t.Parallel()
-	c := dbtest.Postgres(t)
+// errorsWithoutPassword: whatever fails, the password is told to nobody.
+func errorsWithoutPassword(t *testing.T, c *dbtest.Cluster) {
 	u, _ := neturl.Parse(c.Database(t))
 	u.User = neturl.UserPassword("nobody", "s3cret")
 	for name, change := range map[string]func(u *neturl.URL){
@@ -61,9 +59,7 @@ func TestErrorsWithoutPassword(t *testing.T) {
 	}
 }
 
-func TestSettingsOfConnections(t *testing.T) {
-	t.Parallel()
-	c := dbtest.Postgres(t)
+func settingsOfConnections(t *testing.T, c *dbtest.Cluster) {
 	url := c.Database(t)
 	open(t, url+"&timeout=7s&statement_timeout=1234", store.Options{})
 	other := raw(t, url)
@@ -81,10 +77,8 @@ func TestSettingsOfConnections(t *testing.T) {
 	}
 }
 
-// TestProcessesThatStartTogether: the schema is made once.
-func TestProcessesThatStartTogether(t *testing.T) {
-	t.Parallel()
-	c := dbtest.Postgres(t)
+// processesThatStartTogether: the schema is made once.
+func processesThatStartTogether(t *testing.T, c *dbtest.Cluster) {
 	url := c.Database(t)
 	have, want, err := postgres.Schema(t.Context(), url)
 	if err != nil || have != 0 || want == 0 {
@@ -109,9 +103,7 @@ func TestProcessesThatStartTogether(t *testing.T) {
 	}
 }
 
-func TestSchemas(t *testing.T) {
-	t.Parallel()
-	c := dbtest.Postgres(t)
+func schemaVersions(t *testing.T, c *dbtest.Cluster) {
 	url := c.Database(t)
 	other := raw(t, url)
 
@@ -143,10 +135,8 @@ func TestSchemas(t *testing.T) {
 	}
 }
 
-// TestReadOnlyServer: a standby is read, and refuses writes by name.
-func TestReadOnlyServer(t *testing.T) {
-	t.Parallel()
-	c := dbtest.Postgres(t)
+// readOnlyServer: a standby is read, and refuses writes by name.
+func readOnlyServer(t *testing.T, c *dbtest.Cluster) {
 	url := c.Database(t)
 	first := open(t, url, store.Options{})
 	if _, err := first.Sessions().Put(t.Context(), session("kept", "u", "{}")); err != nil {
@@ -179,9 +169,7 @@ func TestReadOnlyServer(t *testing.T) {
 	}
 }
 
-func TestClosed(t *testing.T) {
-	t.Parallel()
-	c := dbtest.Postgres(t)
+func closed(t *testing.T, c *dbtest.Cluster) {
 	db, err := postgres.Open(t.Context(), c.Database(t), store.Options{})
 	if err != nil {
 		t.Fatal(err)

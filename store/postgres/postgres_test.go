@@ -105,17 +105,33 @@ func harness(t *testing.T, c *dbtest.Cluster, o func(*testing.T) store.Options, 
 	}
 }
 
-func TestStore(t *testing.T) {
-	t.Parallel()
-	c := dbtest.Postgres(t)
+func plainStore(t *testing.T, c *dbtest.Cluster) {
 	storetest.Run(t, harness(t, c, func(*testing.T) store.Options { return store.Options{} }, nil))
 }
 
-func TestStoreWithEncryption(t *testing.T) {
+// TestPostgres runs what does its server no harm on one server.
+func TestPostgres(t *testing.T) {
 	t.Parallel()
 	c := dbtest.Postgres(t)
-	storetest.Run(t, harness(t, c, func(t *testing.T) store.Options {
-		t.Helper()
-		return store.Options{Sealer: keys(t, 1)}
-	}, nil))
+	for name, test := range map[string]func(*testing.T, *dbtest.Cluster){
+		"errors without password":       errorsWithoutPassword,
+		"settings of connections":       settingsOfConnections,
+		"processes that start together": processesThatStartTogether,
+		"schemas":                       schemaVersions,
+		"read only server":              readOnlyServer,
+		"closed":                        closed,
+		"the store on partitions":       storeOnPartitions,
+		"reseal":                        reseal,
+		"check tells damage":            checkTellsDamage,
+		"processes share the inbox":     processesShareTheInbox,
+		"killed worker":                 killedWorker,
+		"unknown commit":                unknownCommit,
+		"locked elsewhere":              lockedElsewhere,
+		"the store":                     plainStore,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, c)
+		})
+	}
 }

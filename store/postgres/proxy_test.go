@@ -6,7 +6,6 @@ import (
 	neturl "net/url"
 	"sync"
 	"testing"
-
 )
 
 // proxy stands between a store and its server and can lose an answer.
@@ -103,4 +102,3 @@ func (p *proxy) serve(client net.Conn) {
 		}
 	}
 }
-

@@ -45,11 +45,9 @@ func fill(t *testing.T, db *postgres.DB) {
 	}
 }
 
-// TestProcessesShareTheInbox: workers of two stores never hold the same event,
+// processesShareTheInbox: workers of two stores never hold the same event,
 // and one is woken by what the other puts.
-func TestProcessesShareTheInbox(t *testing.T) {
-	t.Parallel()
-	c := dbtest.Postgres(t)
+func processesShareTheInbox(t *testing.T, c *dbtest.Cluster) {
 	url := c.Database(t)
 	a, b := inboxOf(t, open(t, url, store.Options{})), inboxOf(t, open(t, url, store.Options{}))
 	drain := func(i store.Inbox) {
@@ -71,10 +69,10 @@ func TestProcessesShareTheInbox(t *testing.T) {
 		t.Fatal("the other process was not woken")
 	}
 	// The listener comes back after a cut.
-	sqlExec(t, raw(t, url), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'")
+	sqlExec(t, raw(t, url), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()")
 	eventually(t, "two listeners", func() bool {
 		n := 0
-		err := raw(t, url).QueryRow(t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'").Scan(&n)
+		err := raw(t, url).QueryRow(t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()").Scan(&n)
 		return err == nil && n == 2
 	})
 	drain(b)
@@ -158,11 +156,9 @@ func work(url string) error {
 
 const lease = 1500 * time.Millisecond
 
-// TestKilledWorker: what a killed process had claimed is handed out when its lease
+// killedWorker: what a killed process had claimed is handed out when its lease
 // ends, with the steps that it had done, and not before.
-func TestKilledWorker(t *testing.T) {
-	t.Parallel()
-	c := dbtest.Postgres(t)
+func killedWorker(t *testing.T, c *dbtest.Cluster) {
 	url := c.Database(t)
 	db := open(t, url, store.Options{})
 	i := inboxOf(t, db)
