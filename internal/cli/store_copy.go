@@ -35,7 +35,8 @@ in TO, and the exit code is 1 if one is missing.
 What is not copied: events in the inbox (let the receiver finish them first), what
 is remembered of erased users (erase them again), and the instants when the
 store first heard of a session and last changed it.`,
-		Example: `  ASLEEP_NEW=postgres://asleep:secret@db/asleep asleep store copy sqlite:./asleep.db env:ASLEEP_NEW`,
+		Example: `  asleep store copy sqlite:./asleep.db postgres://asleep@db/asleep
+  asleep store copy sqlite:./asleep.db env:NEW_DATABASE_URL`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			for i, name := range []string{"FROM", "TO"} {
 				if i >= len(args) {

@@ -32,8 +32,8 @@ func (i *inbox) List(ctx context.Context, q store.InboxQuery) ([]store.Entry, er
 		c.and("o.state = " + strconv.Itoa(int(q.State)))
 	}
 	if q.UserID != "" {
-		if store.CheckID("user id", q.UserID) != nil {
-			return nil, nil
+		if err := store.CheckID("user id", q.UserID); err != nil {
+			return nil, err
 		}
 		first, last := relational.UserRange(q.UserID, keySize)
 		c.and("o.user_id = ? AND o.id IN (SELECT event_id FROM seen WHERE key_hash BETWEEN ? AND ?)", q.UserID, first, last)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -76,5 +77,12 @@ func classify(err error) error {
 			return fmt.Errorf("%w: %w", kind, err)
 		}
 	}
-	return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
+	return fmt.Errorf("%w: %w", store.ErrUnavailable, &oneLine{err})
 }
+
+// oneLine is an error in one line: the driver gives every address that it tried a
+// line of its own.
+type oneLine struct{ err error }
+
+func (e *oneLine) Error() string { return strings.ReplaceAll(e.err.Error(), "\n\t", " ") }
+func (e *oneLine) Unwrap() error { return e.err }

@@ -1,7 +1,6 @@
 package postgres_test
 
 import (
-	"context"
 	"errors"
 	"os"
 	"strings"
@@ -41,7 +40,7 @@ func partitioned(t *testing.T, url string) {
 	if _, err := c.PgConn().Exec(t.Context(), ddl).ReadAll(); err != nil {
 		t.Fatalf("%v\n%s", err, ddl)
 	}
-	_ = c.Close(context.Background())
+	_ = c.Close(t.Context())
 }
 
 // storeOnPartitions: the same statements keep the same rules where sessions

@@ -36,7 +36,7 @@ const (
 
 // lockKey keeps out of the way of the locks of other programs in the database.
 func lockKey(class lockClass, stripe uint64) int64 {
-	return 0x61736c65<<32 | int64(class)<<16 | int64(stripe%stripes) //nolint:gosec // below 64
+	return 0x61736c65<<32 | int64(class)<<16 | int64(stripe%stripes)
 }
 
 // locks is the set of what a transaction needs: true is exclusive.

@@ -114,6 +114,7 @@ func TestPostgres(t *testing.T) {
 	t.Parallel()
 	c := dbtest.Postgres(t)
 	for name, test := range map[string]func(*testing.T, *dbtest.Cluster){
+		"report beside windows":         reportBesideWindows,
 		"errors without password":       errorsWithoutPassword,
 		"settings of connections":       settingsOfConnections,
 		"processes that start together": processesThatStartTogether,

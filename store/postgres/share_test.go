@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -143,8 +144,10 @@ func work(url string) error {
 	if _, err := a.Apply(ctx, claims[0].Token, "store", store.Write{Sessions: []store.Session{session("s", "u", "{}")}}); err != nil {
 		return err
 	}
-	fmt.Fprintln(os.Stdout, "claimed") //nolint:forbidigo // to the test
-	for range time.Tick(lease / 3) {
+	_, _ = os.Stdout.WriteString("claimed\n")
+	beat := time.NewTicker(lease / 3)
+	defer beat.Stop()
+	for range beat.C {
 		for _, c := range claims {
 			if _, err := i.Extend(ctx, lease, c.Token); err != nil {
 				return err
@@ -167,7 +170,7 @@ func killedWorker(t *testing.T, c *dbtest.Cluster) {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.CommandContext(t.Context(), os.Args[0]) //nolint:gosec // the test itself
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
 	cmd.Env = append(os.Environ(), workerURL+"="+url)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
@@ -210,6 +213,35 @@ func killedWorker(t *testing.T, c *dbtest.Cluster) {
 	for _, c := range claims {
 		if done := len(c.Steps) == 1; done != (c.Key == "k0") || c.Attempts != 0 || c.Claims != 2 {
 			t.Errorf("%+v", c)
+		}
+	}
+}
+
+// reportBesideWindows: however a settled report and windows race, no window is
+// left beside the report, and the windows of a session are one user's.
+func reportBesideWindows(t *testing.T, c *dbtest.Cluster) {
+	db := open(t, c.Database(t), store.Options{})
+	for round := range 60 {
+		id := fmt.Sprint("s", round)
+		settled := session(id, "u", "{}")
+		settled.Settled = true
+		var wg sync.WaitGroup
+		for seq := range 4 {
+			wg.Go(func() {
+				w := store.Window{SessionID: id, UserID: "u", Seq: seq, Observed: noon, Epochs: store.Epochs{Sleep: settled.Epochs.Sleep[:10]}}
+				if _, err := db.Sessions().PutWindow(t.Context(), w); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Go(func() {
+			if _, err := db.Sessions().Put(t.Context(), settled); err != nil {
+				t.Error(err)
+			}
+		})
+		wg.Wait()
+		if p, err := db.Sessions().Partial(t.Context(), id); !errors.Is(err, store.ErrNotFound) {
+			t.Fatalf("round %d: %d windows beside the settled report, %v", round, p.Windows, err)
 		}
 	}
 }

@@ -136,11 +136,12 @@ func (cfg *config) settings(given map[string]string) string {
 	if cfg.readOnly {
 		list = append(list, struct{ name, value string }{"default_transaction_read_only", "on"})
 	}
-	text := "SET search_path = " + pgx.Identifier{cfg.schema}.Sanitize()
+	var text strings.Builder
+	text.WriteString("SET search_path = " + pgx.Identifier{cfg.schema}.Sanitize())
 	for _, s := range list {
 		if _, ok := given[s.name]; !ok || s.name == "default_transaction_read_only" {
-			text += "; SET " + s.name + " = " + s.value
+			text.WriteString("; SET " + s.name + " = " + s.value)
 		}
 	}
-	return text
+	return text.String()
 }
