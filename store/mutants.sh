@@ -30,9 +30,8 @@ for i in "${!mutants[@]}"; do
     echo "mutant $i: $file has no line with: $from" >&2
     exit 2
   fi
-  mkdir -p "$dir/$(dirname "$file")"
-  printf '%s\n' "${text/"$from"/"$to"}" >"$dir/$file"
-  printf '{"Replace": {"%s/%s": "%s/%s"}}\n' "$PWD" "$file" "$dir" "$file" >"$dir/overlay.json"
+  printf '%s\n' "${text/"$from"/"$to"}" >"$dir/mutant.go"
+  printf '{"Replace": {"%s": "%s/mutant.go"}}\n' "$(realpath "$file")" "$dir" >"$dir/overlay.json"
   if go test -vet off -overlay "$dir/overlay.json" -count 1 -failfast -timeout 120s -skip "$skip" . >"$dir/out" 2>&1; then
     survivors+=("$i: $file: $rule")
     echo "SURVIVED $i: $file: $rule"
