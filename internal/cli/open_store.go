@@ -141,6 +141,9 @@ func (d *database) fail(err error) error {
 			break
 		}
 	}
+	if d.file == "" && errors.Is(err, store.ErrReadOnly) {
+		remedy = "the server is a standby, or the role may not write: name a database that takes writes"
+	}
 	if dir := filepath.Dir(d.file); d.file != "" && !isDirectory(dir) {
 		code, remedy = ExitUsage, "the directory "+dir+" does not exist: make it, or name another in DATABASE_URL"
 	}
