@@ -115,6 +115,7 @@ func TestPostgres(t *testing.T) {
 	c := dbtest.Postgres(t)
 	for name, test := range map[string]func(*testing.T, *dbtest.Cluster){
 		"report beside windows":         reportBesideWindows,
+		"old token extends nothing":     oldTokenExtendsNothing,
 		"errors without password":       errorsWithoutPassword,
 		"settings of connections":       settingsOfConnections,
 		"processes that start together": processesThatStartTogether,
