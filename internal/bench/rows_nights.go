@@ -246,10 +246,10 @@ func million(ctx context.Context) Outcome {
 
 // readFigures are the times in the large store, then the ratios. Every read is of
 // another user, so that nothing is warm that would not be otherwise.
-func readFigures(ctx context.Context, few, many *sqlite.DB) (figures []Figure, err error) {
+func readFigures(ctx context.Context, few, many store.Store) (figures []Figure, err error) {
 	var ratios []Figure
 	for _, r := range reads() {
-		of := func(db *sqlite.DB, sessions int) func() error {
+		of := func(db store.Store, sessions int) func() error {
 			die := rand.New(rand.NewPCG(7, uint64(sessions))) //nolint:gosec // positive
 			return func() error {
 				return r.do(ctx, db.Sessions(), fmt.Sprintf("user-%06d", die.IntN(sessions/nightsPerUser)))
@@ -273,15 +273,22 @@ func filled(ctx context.Context, path string, list []store.Session, sessions int
 	if err != nil {
 		return nil, err
 	}
-	batch := make([]store.Session, batchSize)
-	for n := 0; n < sessions && err == nil; n += len(batch) {
-		for i := range batch {
-			batch[i] = night(list, n+i, sessions/nightsPerUser)
-		}
-		_, err = db.Sessions().Put(ctx, batch...)
-	}
-	if err != nil {
+	if err := fill(ctx, db, list, sessions); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return db, nil
+}
+
+// fill puts so many sessions into an empty store.
+func fill(ctx context.Context, db store.Store, list []store.Session, sessions int) error {
+	batch := make([]store.Session, batchSize)
+	for n := 0; n < sessions; n += len(batch) {
+		for i := range batch {
+			batch[i] = night(list, n+i, sessions/nightsPerUser)
+		}
+		if _, err := db.Sessions().Put(ctx, batch...); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -14,12 +14,13 @@ import (
 	"github.com/asleep-sdk/asleep/internal/seal"
 	"github.com/asleep-sdk/asleep/store"
 	"github.com/asleep-sdk/asleep/store/memory"
+	"github.com/asleep-sdk/asleep/store/postgres"
 	"github.com/asleep-sdk/asleep/store/sqlite"
 )
 
 // storeBackends are the databases that DATABASE_URL can name.
 func storeBackends() []store.Backend {
-	return []store.Backend{sqlite.Backend(), memory.Backend()}
+	return []store.Backend{sqlite.Backend(), postgres.Backend(), memory.Backend()}
 }
 
 // database is the store of the settings, judged and not yet opened.
@@ -35,7 +36,11 @@ type database struct {
 // database reads the settings of the store. What is wrong with them is noted as
 // problems: ask refusal before opening it.
 func (a *app) database() *database {
-	d := &database{Database: config.ReadDatabase(a.reader), log: a.log}
+	return a.judge(&database{Database: config.ReadDatabase(a.reader), log: a.log})
+}
+
+// judge finds the backend of a URL.
+func (a *app) judge(d *database) *database {
 	var err error
 	if d.backend, d.url, err = store.Resolve(d.URL.Reveal(), storeBackends()...); err == nil && d.backend.File != nil {
 		d.file, err = d.backend.File(d.url)
@@ -49,7 +54,11 @@ func (a *app) database() *database {
 // lastingDatabase is database for a command that would be of no use with one that ends
 // with the process.
 func (a *app) lastingDatabase() *database {
-	d := a.database()
+	return a.lasting(a.database())
+}
+
+// lasting notes it as a problem when a database does not last.
+func (a *app) lasting(d *database) *database {
 	if d.url != nil && d.backend.Name == memory.Backend().Name {
 		a.problem(d.Label, "%s keeps nothing once the command has ended: name a database that lasts, such as %s", d.Shown, config.DefaultDatabase)
 	}
@@ -109,6 +118,7 @@ var storeFailures = []struct {
 	{store.ErrSealed, ExitUsage, "give ENCRYPTION_KEYS the keys that it was written with, the current one first"},
 	{store.ErrNewerSchema, ExitUsage, ""},
 	{store.ErrInvalid, ExitUsage, ""},
+	{errors.ErrUnsupported, ExitUsage, ""},
 	{store.ErrCorrupt, ExitFailure, `"asleep store check" says more; restore a backup`},
 	{store.ErrFull, ExitFailure, "make room"},
 	{store.ErrReadOnly, ExitFailure, "make the file and its directory writable, or name another in DATABASE_URL"},
@@ -130,6 +140,9 @@ func (d *database) fail(err error) error {
 			code, remedy = f.code, f.remedy
 			break
 		}
+	}
+	if d.file == "" && errors.Is(err, store.ErrReadOnly) {
+		remedy = "the server is a standby, or the role may not write: name a database that takes writes"
 	}
 	if dir := filepath.Dir(d.file); d.file != "" && !isDirectory(dir) {
 		code, remedy = ExitUsage, "the directory "+dir+" does not exist: make it, or name another in DATABASE_URL"

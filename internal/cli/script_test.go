@@ -55,8 +55,13 @@ const apiKey = canary.Key
 //	violations            the script breaks the contract on purpose
 func TestScripts(t *testing.T) {
 	t.Parallel()
-	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
+	testscript.Run(t, scripts("testdata/script"))
+}
+
+// scripts is how the scripts of a directory are run.
+func scripts(dir string) testscript.Params {
+	return testscript.Params{
+		Dir:                 dir,
 		Setup:               setupScript,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
@@ -75,7 +80,7 @@ func TestScripts(t *testing.T) {
 			"oldstore":   oldstoreCommand,
 			"violations": func(ts *testscript.TestScript, _ bool, _ []string) { fakeOf(ts).tolerant = true },
 		},
-	})
+	}
 }
 
 // fake is the service of a script.

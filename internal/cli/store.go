@@ -18,7 +18,7 @@ All of it works while other processes use the database.`
 func newStoreCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "store",
-		Short:   "Back up, check, migrate and clean the store",
+		Short:   "Back up, check, copy, migrate and clean the store",
 		Long:    storeLong,
 		GroupID: "data",
 		RunE:    a.needSubcommand,
@@ -27,6 +27,7 @@ func newStoreCommand(a *app) *cobra.Command {
 	cmd.AddCommand(
 		newStoreBackupCommand(a),
 		newStoreCheckCommand(a),
+		newStoreCopyCommand(a),
 		newStoreMigrateCommand(a),
 		newStoreResealCommand(a),
 		newStoreEraseCommand(a),

@@ -89,3 +89,13 @@ func hideSecrets(query url.Values) (found bool) {
 	}
 	return found
 }
+
+// HasSecret reports whether the URL of a database holds a password, or may.
+func HasSecret(text string) bool {
+	u, err := url.Parse(strings.TrimSpace(text))
+	if err != nil {
+		return strings.Contains(text, "@")
+	}
+	_, set := u.User.Password()
+	return set || hideSecrets(u.Query())
+}

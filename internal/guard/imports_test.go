@@ -52,7 +52,8 @@ var rooms = []room{
 	{dir: "store/sqlite/...", house: []string{".", "store/..."}, links: []string{"modernc.org/sqlite"}},
 	{dir: "store/postgres/...", house: []string{".", "store/..."}, links: []string{"github.com/jackc/pgx/v5"}},
 	{dir: "store/mongo/...", house: []string{".", "store/..."}, links: []string{"go.mongodb.org/mongo-driver/v2"}},
-	{dir: "store/internal/...", house: []string{".", "store"}, links: []string{"github.com/klauspost/compress"}},
+	{dir: "store/guarded", house: []string{".", "store"}},
+	{dir: "store/internal/...", house: []string{".", "store", "store/internal/..."}, links: []string{"github.com/klauspost/compress"}},
 	{dir: "client", house: []string{".", "cache", "internal/api", "internal/transport"}},
 	{dir: "fleet", house: []string{".", "internal/redisconn"}, links: []string{"github.com/redis/go-redis/v9"}},
 	{dir: "asleeptest", house: []string{".", "internal/api", "internal/pipenet"}},
@@ -97,7 +98,7 @@ var drivers = []string{
 
 var weights = []weight{
 	{
-		light: []string{".", "cache", "cache/cachetest", "client", "hypnogram", "store", "store/memory", "store/storetest", "webhook", "asleeptest", "internal/api", "internal/transport"},
+		light: []string{".", "cache", "cache/cachetest", "client", "hypnogram", "store", "store/guarded", "store/memory", "store/storetest", "webhook", "asleeptest", "internal/api", "internal/transport"},
 		heavy: drivers,
 		why:   "an app pays only for the backends it imports",
 	},

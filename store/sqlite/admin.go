@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/asleep-sdk/asleep/store"
+	"github.com/asleep-sdk/asleep/store/internal/relational"
 )
 
 func (i *inbox) List(ctx context.Context, q store.InboxQuery) (list []store.Entry, err error) {
@@ -28,7 +29,7 @@ func (i *inbox) List(ctx context.Context, q store.InboxQuery) (list []store.Entr
 		where = append(where, "state = "+strconv.Itoa(int(q.State)))
 	}
 	if q.UserID != "" {
-		first, last := rangeOfUser(q.UserID)
+		first, last := relational.UserRange(q.UserID, keySize)
 		where, args = append(where, "dedupe BETWEEN ? AND ? AND user_id = ?"), append(args, first, last, q.UserID)
 	}
 	return i.read(ctx, "SELECT "+entryColumns+" FROM inbox WHERE "+strings.Join(where, " AND ")+" ORDER BY id LIMIT ?", append(args, q.Limit)...)
@@ -79,8 +80,8 @@ func (i *inbox) Get(ctx context.Context, id string) (e store.Entry, err error) {
 		if err := rows.Scan(&at, &n.What, &reason); err != nil {
 			return err
 		}
-		reason, err := i.db.codec.Open(columnReason, id, reason)
-		n.At, n.Reason = fromMilli(at), string(reason)
+		reason, err := i.db.codec.Open(relational.ColumnReason, id, reason)
+		n.At, n.Reason = relational.FromMilli(at), string(reason)
 		e.History = append(e.History, n)
 		return err
 	})
@@ -146,7 +147,7 @@ func (i *inbox) Sweep(ctx context.Context, before time.Time, limit int) (int, er
 	}
 	n := 0
 	err := i.db.write(ctx, bulk, min(limit, maxRows), 0, func(t *tx) (err error) {
-		youngest := min(ceilMilli(before), t.now.Add(-store.DedupeWindow).UnixMilli())
+		youngest := min(relational.CeilMilli(before), t.now.Add(-store.DedupeWindow).UnixMilli())
 		n, err = t.exec(sweepEvents, youngest, limit)
 		return err
 	})
@@ -154,16 +155,6 @@ func (i *inbox) Sweep(ctx context.Context, before time.Time, limit int) (int, er
 		return 0, err
 	}
 	return n, nil
-}
-
-// ceilMilli rounds up: what is stored is whole milliseconds, and one before a
-// fraction of the next is before it.
-func ceilMilli(t time.Time) int64 {
-	ms := t.UnixMilli()
-	if time.UnixMilli(ms).Before(t) {
-		ms++
-	}
-	return ms
 }
 
 const countEvents = `
@@ -177,7 +168,7 @@ func (i *inbox) Depth(ctx context.Context) (d store.Depth, err error) {
 		return d, err
 	}
 	var oldest int64
-	err = st.QueryRowContext(ctx, time.Now().UnixMilli(), zeroMilli).Scan(&d.Ready, &d.Delayed, &d.Leased, &oldest, &d.Dead)
-	d.Oldest = fromMilli(oldest)
+	err = st.QueryRowContext(ctx, time.Now().UnixMilli(), relational.ZeroMilli).Scan(&d.Ready, &d.Delayed, &d.Leased, &oldest, &d.Dead)
+	d.Oldest = relational.FromMilli(oldest)
 	return d, i.db.readError(ctx, err)
 }

@@ -130,13 +130,3 @@ func general(err error) bool {
 	}
 	return false
 }
-
-// zeroMilli is what an unknown instant is stored as.
-var zeroMilli = time.Time{}.UnixMilli()
-
-func fromMilli(ms int64) time.Time {
-	if ms == zeroMilli {
-		return time.Time{}
-	}
-	return time.UnixMilli(ms).UTC()
-}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/asleep-sdk/asleep/store"
+	"github.com/asleep-sdk/asleep/store/internal/relational"
 )
 
 const setTombstone = `INSERT INTO tombstones (hash, until_ms) VALUES (?, ?)
@@ -50,7 +51,7 @@ func (t *tx) deleteSession(user, id string, until time.Time) (total int, err err
 		}
 		total += n
 	}
-	first, last := rangeOfSession(user, id)
+	first, last := relational.SessionRange(user, id, keySize)
 	n, err := t.exec(deleteEvents, first, last, user, id)
 	if err != nil {
 		return 0, err
@@ -65,7 +66,7 @@ func (t *tx) deleteSession(user, id string, until time.Time) (total int, err err
 
 // deleteNameless removes the events of a session that name no user.
 func (t *tx) deleteNameless(session string) (int, error) {
-	first, last := rangeOfSession("", session)
+	first, last := relational.SessionRange("", session, keySize)
 	return t.exec(deleteEvents, first, last, "", session)
 }
 
@@ -96,7 +97,7 @@ func (t *tx) eraseUser(user string, until time.Time) (e store.Erasure, err error
 	if _, err := t.exec(setTombstone, hash[:], until.UnixMilli()); err != nil {
 		return e, err
 	}
-	first, last := rangeOfUser(user)
+	first, last := relational.UserRange(user, keySize)
 	if e.Events, err = t.exec(eraseEvents, first, last, user); err != nil {
 		return e, err
 	}
@@ -134,9 +135,9 @@ func (s *sessions) Expire(ctx context.Context, before time.Time, limit int) (int
 	if limit < 1 {
 		return 0, fmt.Errorf("%w: limit %d is below 1", store.ErrInvalid, limit)
 	}
-	n, ms := 0, ceilMilli(before)
+	n, ms := 0, relational.CeilMilli(before)
 	err := s.db().write(ctx, bulk, min(limit, maxRows), 0, func(t *tx) (err error) {
-		if n, err = t.exec(expireSessions, ms, zeroMilli, limit); err != nil {
+		if n, err = t.exec(expireSessions, ms, relational.ZeroMilli, limit); err != nil {
 			return err
 		}
 		_, err = t.exec(expireWindows, ms, limit)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/asleep-sdk/asleep/store"
+	"github.com/asleep-sdk/asleep/store/internal/relational"
 )
 
 // inbox is the queue, owned by this process.
@@ -63,6 +64,9 @@ RETURNING id, revision`
 
 const knownEvent = "SELECT id, revision FROM inbox WHERE NOT (" + erased + ") AND dedupe = ?"
 
+// keySize is the length of a key in the column dedupe: all of it.
+const keySize = len(relational.Key{})
+
 // eventRow is an event as it is stored, ready to be bound: what erased takes,
 // then the range of dedupe of the same key, then dedupe and the columns.
 type eventRow struct {
@@ -80,13 +84,13 @@ func (i *inbox) encode(e store.Event) (r eventRow, err error) {
 		return r, err
 	}
 	user, session := store.UserTombstone(e.UserID), store.SessionTombstone(e.UserID, e.SessionID)
-	dedupe := dedupeOf(user, session, e)
-	first, last := dedupeRange(dedupe, keyPart)
-	body, err := i.db.codec.Seal(columnBody, e.Key, blob(e.Body))
+	dedupe := relational.KeyOf(user, session, e)
+	first, last := dedupe.KeyRange(relational.EventPart, keySize)
+	body, err := i.db.codec.Seal(relational.ColumnBody, e.Key, relational.Bytes(e.Body))
 	received := e.Received.UnixMilli()
 	return eventRow{bytes: len(body), args: []any{
 		user[:], received, session[:], received, first, last,
-		dedupe, blob(e.Key), string(e.Kind), e.UserID, e.SessionID, received, body, nil,
+		dedupe[:], relational.Bytes(e.Key), string(e.Kind), e.UserID, e.SessionID, received, body, nil,
 	}}, err
 }
 
@@ -157,9 +161,9 @@ func scanEntry(rows *sql.Rows) (e stored, err error) {
 	if err != nil {
 		return e, err
 	}
-	e.ID, e.Key, e.Received, e.State = strconv.FormatInt(id, 10), string(key), fromMilli(received), store.EntryState(state) //nolint:gosec // it was stored as one
+	e.ID, e.Key, e.Received, e.State = strconv.FormatInt(id, 10), string(key), relational.FromMilli(received), store.EntryState(state) //nolint:gosec // it was stored as one
 	if e.State == store.Ready || e.State == store.Leased {
-		e.Due = fromMilli(due)
+		e.Due = relational.FromMilli(due)
 	}
 	if steps != "" {
 		e.Steps = strings.Split(steps, ",")
@@ -169,7 +173,7 @@ func scanEntry(rows *sql.Rows) (e stored, err error) {
 
 // open opens the body.
 func (i *inbox) open(e stored) (store.Entry, error) {
-	body, err := i.db.codec.Open(columnBody, e.Key, e.body)
+	body, err := i.db.codec.Open(relational.ColumnBody, e.Key, e.body)
 	e.Body = string(body)
 	return e.Entry, err
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/asleep-sdk/asleep/store"
+	"github.com/asleep-sdk/asleep/store/internal/relational"
 )
 
 // Backup writes a compact copy to a new file, as [store.Backuper] says. The copy
@@ -76,12 +77,12 @@ func (d *DB) Check(ctx context.Context) error {
 // sealedColumns are the columns that hold payloads: the key of a row, the column
 // that binds them, and the column itself.
 var sealedColumns = []struct{ table, id, column, bound string }{
-	{"sessions", "session_id", "metrics", columnMetrics},
-	{"sessions", "session_id", "epochs", columnEpochs},
-	{"sessions", "session_id", "raw", columnRaw},
-	{"windows", "session_id", "epochs", columnWindow},
-	{"inbox", "key", "body", columnBody},
-	{"notes", "event_id", "reason", columnReason},
+	{"sessions", "session_id", "metrics", relational.ColumnMetrics},
+	{"sessions", "session_id", "epochs", relational.ColumnEpochs},
+	{"sessions", "session_id", "raw", relational.ColumnRaw},
+	{"windows", "session_id", "epochs", relational.ColumnWindow},
+	{"inbox", "key", "body", relational.ColumnBody},
+	{"notes", "event_id", "reason", relational.ColumnReason},
 }
 
 const resealPage = 64

@@ -4,12 +4,11 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"math"
 	"strings"
 	"time"
 
-	"github.com/asleep-sdk/asleep"
 	"github.com/asleep-sdk/asleep/store"
+	"github.com/asleep-sdk/asleep/store/internal/relational"
 )
 
 const (
@@ -19,32 +18,21 @@ const (
 
 func (s *sessions) scan(rows *sql.Rows, brief bool) (v store.Session, err error) {
 	var start, end, offset, form, observed, created, updated int64
-	var metrics, epochs, raw []byte
-	into := []any{&v.ID, &v.UserID, &v.State, &v.Settled, &start, &end, &v.Zone, &offset, &form, &observed, &created, &updated, &metrics}
+	var p relational.Payload
+	into := []any{&v.ID, &v.UserID, &v.State, &v.Settled, &start, &end, &v.Zone, &offset, &form, &observed, &created, &updated, &p.Metrics}
 	if !brief {
-		into = append(into, &epochs, &raw)
+		into = append(into, &p.Epochs, &p.Raw)
 	}
 	if err := rows.Scan(into...); err != nil {
 		return v, err
 	}
-	v.Start, v.End, v.Observed = fromMilli(start), fromMilli(end), fromMilli(observed)
-	v.CreatedAt, v.UpdatedAt = fromMilli(created), fromMilli(updated)
+	v.Start, v.End, v.Observed = relational.FromMilli(start), relational.FromMilli(end), relational.FromMilli(observed)
+	v.CreatedAt, v.UpdatedAt = relational.FromMilli(created), relational.FromMilli(updated)
 	v.Offset, v.Form = time.Duration(offset)*time.Second, store.Form(form) //nolint:gosec // it was stored as one
-	if metrics, err = s.codec.Open(columnMetrics, v.ID, metrics); err != nil {
+	if err := p.OpenMetrics(s.codec, &v); err != nil || brief {
 		return v, err
 	}
-	if err := v.Metrics.UnmarshalBinary(metrics); err != nil || brief {
-		return v, err
-	}
-	if epochs, err = s.codec.Open(columnEpochs, v.ID, epochs); err != nil {
-		return v, err
-	}
-	if err := v.Epochs.UnmarshalBinary(epochs); err != nil {
-		return v, err
-	}
-	raw, err = s.codec.Open(columnRaw, v.ID, raw)
-	v.Raw = string(raw)
-	return v, err
+	return v, p.OpenBody(s.codec, &v)
 }
 
 func (s *sessions) Get(ctx context.Context, id string) (store.Session, error) {
@@ -87,10 +75,11 @@ func (s *sessions) List(ctx context.Context, q store.Query) ([]store.Session, er
 	if q.UserID != "" {
 		and("user_id = ?", q.UserID)
 	}
-	from, to := startRange(q)
+	from, to := relational.Starts(q)
 	and("start_ms >= ? AND start_ms < ?", from, to)
 	if !q.FromDate.IsZero() || !q.ToDate.IsZero() {
-		and("local_date BETWEEN ? AND ?", max(1, dateNumber(q.FromDate)), lastDate(q.ToDate))
+		first, last := relational.Dates(q)
+		and("local_date BETWEEN ? AND ?", first, last)
 	}
 	if !q.After.IsZero() {
 		and("(start_ms, session_id) < (?, ?)", q.After.Start.UnixMilli(), q.After.ID)
@@ -101,41 +90,6 @@ func (s *sessions) List(ctx context.Context, q store.Query) ([]store.Session, er
 	}
 	text := "SELECT " + columns + " FROM sessions WHERE " + strings.Join(where, " AND ") + " ORDER BY start_ms DESC, session_id DESC LIMIT ?"
 	return s.read(ctx, text, append(args, q.Limit), q.Brief)
-}
-
-// startRange narrows the range of instants to what the dates and the cursor
-// allow, as only that is looked up in the index: a local date lies within a day of
-// the same date in UTC. Without it a page would read all pages before it.
-func startRange(q store.Query) (from, to int64) {
-	from, to = bounds(q.From, q.To)
-	if !q.After.IsZero() {
-		to = min(to, q.After.Start.UnixMilli()+1)
-	}
-	if !q.FromDate.IsZero() {
-		from = max(from, q.FromDate.AddDays(-1).In(time.UTC).UnixMilli())
-	}
-	if !q.ToDate.IsZero() {
-		to = min(to, q.ToDate.AddDays(2).In(time.UTC).UnixMilli())
-	}
-	return from, to
-}
-
-func bounds(after, before time.Time) (from, to int64) {
-	from, to = math.MinInt64, math.MaxInt64
-	if !after.IsZero() {
-		from = after.UnixMilli()
-	}
-	if !before.IsZero() {
-		to = before.UnixMilli()
-	}
-	return from, to
-}
-
-func lastDate(d asleep.Date) int64 {
-	if d.IsZero() {
-		return math.MaxInt64
-	}
-	return dateNumber(d)
 }
 
 // Newest first, as the oracle does, so that means are the same to the last bit.
@@ -151,21 +105,17 @@ func (s *sessions) Stats(ctx context.Context, q store.StatsQuery) ([]store.Bucke
 	if err != nil {
 		return nil, err
 	}
-	from, to := bounds(q.From, q.To)
+	from, to := relational.Bounds(q.From, q.To)
 	tally := store.Tally{Period: q.Period}
 	err = each(ctx, st, []any{q.UserID, from, to}, func(rows *sql.Rows) error {
 		var v store.Session
 		var start, offset int64
-		var metrics []byte
-		if err := rows.Scan(&v.ID, &start, &offset, &metrics); err != nil {
+		var p relational.Payload
+		if err := rows.Scan(&v.ID, &start, &offset, &p.Metrics); err != nil {
 			return err
 		}
-		v.Start, v.Offset = fromMilli(start), time.Duration(offset)*time.Second
-		plain, err := s.codec.Open(columnMetrics, v.ID, metrics)
-		if err != nil {
-			return err
-		}
-		if err := v.Metrics.UnmarshalBinary(plain); err != nil {
+		v.Start, v.Offset = relational.FromMilli(start), time.Duration(offset)*time.Second
+		if err := p.OpenMetrics(s.codec, &v); err != nil {
 			return err
 		}
 		tally.Add(v)

@@ -8,8 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/asleep-sdk/asleep"
 	"github.com/asleep-sdk/asleep/store"
+	"github.com/asleep-sdk/asleep/store/internal/relational"
 )
 
 type sessions DB
@@ -88,15 +88,15 @@ func (s *sessions) row(v store.Session) (r row, err error) {
 	if v, err = v.Normalize(); err != nil {
 		return row{}, err
 	}
-	metrics, epochs, raw, err := s.payload(v)
+	p, err := relational.SealSession(s.codec, v)
 	if err != nil {
 		return row{}, err
 	}
 	user, session := store.UserTombstone(v.UserID), store.SessionTombstone(v.UserID, v.ID)
 	origin := v.Origin().UnixMilli()
-	return row{id: v.ID, settled: v.Settled, bytes: len(metrics) + len(epochs) + len(raw), args: []any{
+	return row{id: v.ID, settled: v.Settled, bytes: len(p.Metrics) + len(p.Epochs) + len(p.Raw), args: []any{
 		string(v.State), v.Settled, v.Start.UnixMilli(), v.End.UnixMilli(), v.Zone, int64(v.Offset / time.Second),
-		dateNumber(v.LocalDate()), int64(v.Form), v.Observed.UnixMilli(), nil, metrics, epochs, raw,
+		relational.DateNumber(v.LocalDate()), int64(v.Form), v.Observed.UnixMilli(), nil, p.Metrics, p.Epochs, p.Raw,
 		v.Rev(), user[:], origin, session[:], origin, v.UserID, v.ID, nil,
 	}}, nil
 }
@@ -144,34 +144,6 @@ func spread(n int, do func(int)) {
 	wg.Wait()
 }
 
-// The names that bind a payload to its column.
-const (
-	columnMetrics = "sessions.metrics"
-	columnEpochs  = "sessions.epochs"
-	columnRaw     = "sessions.raw"
-	columnWindow  = "windows.epochs"
-	columnBody    = "inbox.body"
-	columnReason  = "notes.reason"
-)
-
-func (s *sessions) payload(v store.Session) (metrics, epochs, raw []byte, err error) {
-	plain, err := v.Metrics.AppendBinary(nil)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	if metrics, err = s.codec.Seal(columnMetrics, v.ID, plain); err != nil {
-		return nil, nil, nil, err
-	}
-	if plain, err = v.Epochs.AppendBinary(plain[:0]); err != nil {
-		return nil, nil, nil, err
-	}
-	if epochs, err = s.codec.Seal(columnEpochs, v.ID, plain); err != nil {
-		return nil, nil, nil, err
-	}
-	raw, err = s.codec.Seal(columnRaw, v.ID, blob(v.Raw))
-	return metrics, epochs, raw, err
-}
-
 func (r *row) put(t *tx) (store.Outcome, error) {
 	outcome := store.Created
 	now := t.now.UnixMilli()
@@ -204,6 +176,3 @@ func refusal(erased, foreign bool) store.Outcome {
 	}
 	return store.Unchanged
 }
-
-// dateNumber writes a date as yyyymmdd, which compares as dates do.
-func dateNumber(d asleep.Date) int64 { return int64(d.Year)*10_000 + int64(d.Month)*100 + int64(d.Day) }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/asleep-sdk/asleep/store"
+	"github.com/asleep-sdk/asleep/store/internal/relational"
 )
 
 func (i *inbox) Settle(ctx context.Context, list ...store.Settlement) ([]store.Token, error) {
@@ -84,7 +85,7 @@ func (i *inbox) settle(t *tx, s store.Settlement) (held bool, err error) {
 }
 
 func (i *inbox) note(t *tx, id int64, what, reason string) error {
-	sealed, err := i.db.codec.Seal(columnReason, strconv.FormatInt(id, 10), blob(reason))
+	sealed, err := i.db.codec.Seal(relational.ColumnReason, strconv.FormatInt(id, 10), relational.Bytes(reason))
 	if err != nil {
 		return err
 	}

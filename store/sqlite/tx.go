@@ -6,7 +6,6 @@ import (
 	"errors"
 	"log/slog"
 	"time"
-	"unsafe"
 )
 
 // tx is the transaction under way on the writer's connection, with the
@@ -128,11 +127,6 @@ func each(ctx context.Context, st *sql.Stmt, args []any, scan func(*sql.Rows) er
 		}
 	}
 	return rows.Err()
-}
-
-// blob lends the bytes of a string to the driver, which copies them.
-func blob(s string) []byte {
-	return unsafe.Slice(unsafe.StringData(s), len(s)) //nolint:gosec // read only
 }
 
 func errorAttr(err error) slog.Attr { return slog.Any("error", err) }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/asleep-sdk/asleep/store"
+	"github.com/asleep-sdk/asleep/store/internal/relational"
 )
 
 const upsertWindow = `
@@ -60,7 +61,7 @@ func (s *sessions) encodeWindows(list []store.Window) (rows []windowRow, bytes i
 		if err != nil {
 			return nil, 0, err
 		}
-		if r.epochs, err = s.codec.Seal(columnWindow, r.SessionID, plain); err != nil {
+		if r.epochs, err = s.codec.Seal(relational.ColumnWindow, r.SessionID, plain); err != nil {
 			return nil, 0, err
 		}
 		bytes += len(r.epochs)
@@ -101,11 +102,11 @@ func (s *sessions) Partial(ctx context.Context, id string) (store.Partial, error
 		if err := rows.Scan(&w.Seq, &w.UserID, &observed, &stored); err != nil {
 			return err
 		}
-		plain, err := s.codec.Open(columnWindow, id, stored)
+		plain, err := s.codec.Open(relational.ColumnWindow, id, stored)
 		if err != nil {
 			return err
 		}
-		w.Observed = fromMilli(observed)
+		w.Observed = relational.FromMilli(observed)
 		list = append(list, w)
 		return list[len(list)-1].Epochs.UnmarshalBinary(plain)
 	})

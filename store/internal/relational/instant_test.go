@@ -1,10 +1,11 @@
-package sqlite
+package relational_test
 
 import (
 	"testing"
 	"time"
 
 	"github.com/asleep-sdk/asleep/store"
+	"github.com/asleep-sdk/asleep/store/internal/relational"
 )
 
 // A page is looked up where the one before it ended: it does not read through all
@@ -21,7 +22,7 @@ func TestAPageBeginsAtItsCursor(t *testing.T) {
 		"a later end":         {store.Query{After: store.Cursor{Start: at, ID: "x"}, To: at.Add(time.Hour)}, at.Add(time.Millisecond)},
 		"no start at all yet": {store.Query{After: store.Cursor{ID: "x"}}, time.Time{}.Add(time.Millisecond)},
 	} {
-		if _, to := startRange(c.q); to != c.want.UnixMilli() {
+		if _, to := relational.Starts(c.q); to != c.want.UnixMilli() {
 			t.Errorf("%s: up to %d, want %d", name, to, c.want.UnixMilli())
 		}
 	}

@@ -1,0 +1,189 @@
+package bench
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/asleep-sdk/asleep/store"
+	"github.com/asleep-sdk/asleep/store/postgres"
+)
+
+// postgresURL names a database in which the rows may make schemas of their own:
+// they drop them in the end.
+const postgresURL = "POSTGRES_URL"
+
+const (
+	eventBatch    = 100 // events a call
+	upsertBatch   = 500 // sessions a call
+	upsertCallers = 4
+)
+
+// PostgresRows are the rows about the store on PostgreSQL. They need a server.
+func PostgresRows() []Row {
+	return []Row{
+		{
+			ID:    "postgres-inbox",
+			What:  "events of 1 KiB put by one caller, 100 a call, against one a call; and one a call by 64 callers, who share commits",
+			Goal:  ">= 8x one by one",
+			Goals: []Goal{{Figure: "x one by one", AtLeast: true, Limit: 8}},
+			Run:   onPostgres(postgresInbox),
+		},
+		{
+			ID:    "postgres-sessions",
+			What:  "reports of a night (6 KB) stored, 500 a call by 4 callers",
+			Goal:  ">= 10,000/s",
+			Goals: []Goal{{Figure: "sessions/s", AtLeast: true, Limit: 10_000}},
+			Run:   onPostgres(postgresSessions),
+		},
+		{
+			ID:   "postgres-million",
+			What: "reads of a user's nights among 1,000,000 sessions, against among 1,000",
+			Goal: fmt.Sprintf("flat (<= %dx)", flat),
+			Goals: []Goal{
+				{Figure: "x recent", Limit: flat},
+				{Figure: "x between", Limit: flat},
+				{Figure: "x stats", Limit: flat},
+			},
+			Run: onPostgres(postgresMillion),
+		},
+	}
+}
+
+// onPostgres runs a row where there is a server.
+func onPostgres(figures func(context.Context) ([]Figure, error)) func(context.Context) []Outcome {
+	return func(ctx context.Context) []Outcome {
+		out := Outcome{Contender: ours.Name}
+		if os.Getenv(postgresURL) == "" {
+			out.Err = notMeasured("name a database in " + postgresURL)
+		} else {
+			out.Figures, out.Err = figures(ctx)
+		}
+		return []Outcome{out}
+	}
+}
+
+var benchSchemas atomic.Int64
+
+// inPostgres calls do with a store that is empty, in a schema that goes afterwards.
+func inPostgres(ctx context.Context, do func(*postgres.DB) error) (err error) {
+	base := os.Getenv(postgresURL)
+	schema := fmt.Sprintf("bench_%d_%d", os.Getpid(), benchSchemas.Add(1))
+	sign := "?"
+	if strings.Contains(base, "?") {
+		sign = "&"
+	}
+	db, err := postgres.Open(ctx, base+sign+"timeout=60s&schema="+schema, store.Options{})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		err = errors.Join(err, db.Close(), dropSchema(context.WithoutCancel(ctx), base, schema))
+	}()
+	return do(db)
+}
+
+func dropSchema(ctx context.Context, base, schema string) error {
+	c, err := pgx.Connect(ctx, base)
+	if err != nil {
+		return err
+	}
+	_, err = c.Exec(ctx, "DROP SCHEMA "+schema+" CASCADE")
+	return errors.Join(err, c.Close(ctx))
+}
+
+// eventRate is events a second, of so many a call by so many callers.
+func eventRate(ctx context.Context, perCall, callers int) (rate float64, err error) {
+	err = inPostgres(ctx, func(db *postgres.DB) error {
+		inbox, err := db.Inbox()
+		if err != nil {
+			return err
+		}
+		begun := time.Now()
+		took, err := closedLoop(ctx, callers, slice, func(call int64) error {
+			list := make([]store.Event, perCall)
+			for i := range list {
+				list[i] = benchEvent(call*int64(perCall) + int64(i))
+			}
+			_, err := inbox.Put(ctx, list...)
+			return err
+		})
+		rate = float64(len(took)*perCall) / time.Since(begun).Seconds()
+		return err
+	})
+	return rate, err
+}
+
+func postgresInbox(ctx context.Context) ([]Figure, error) {
+	all := make([][]Outcome, rounds)
+	for r := range all {
+		single, err := eventRate(ctx, 1, 1)
+		batched, errBatched := eventRate(ctx, eventBatch, 1)
+		shared, errShared := eventRate(ctx, 1, putters)
+		if err := cmp.Or(err, errBatched, errShared); err != nil {
+			return nil, err
+		}
+		all[r] = []Outcome{{Contender: ours.Name, Figures: []Figure{
+			{Name: "x one by one", Format: "%.1f", Value: batched / single},
+			{Name: "x one by one, shared", Format: "%.1f", Value: shared / single},
+			{Name: "events/s", Format: "%.0f", Value: batched},
+			{Name: "events/s, shared", Format: "%.0f", Value: shared},
+		}}}
+	}
+	return medians(all)[0].Figures, nil
+}
+
+func postgresSessions(ctx context.Context) ([]Figure, error) {
+	list, err := nights()
+	if err != nil {
+		return nil, err
+	}
+	all := make([][]Outcome, rounds)
+	for r := range all {
+		err := inPostgres(ctx, func(db *postgres.DB) error {
+			begun := time.Now()
+			took, err := closedLoop(ctx, upsertCallers, slice, func(call int64) error {
+				batch := make([]store.Session, upsertBatch)
+				for i := range batch {
+					batch[i] = night(list, int(call)*upsertBatch+i, nightsPerUser)
+				}
+				_, err := db.Sessions().Put(ctx, batch...)
+				return err
+			})
+			rate := float64(len(took)*upsertBatch) / time.Since(begun).Seconds()
+			all[r] = []Outcome{{Contender: ours.Name, Figures: []Figure{{Name: "sessions/s", Format: "%.0f", Value: rate}}}}
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return medians(all)[0].Figures, nil
+}
+
+func postgresMillion(ctx context.Context) (figures []Figure, err error) {
+	list, err := nights()
+	if err != nil {
+		return nil, err
+	}
+	err = inPostgres(ctx, func(few *postgres.DB) error {
+		if err := fill(ctx, few, list, fewSessions); err != nil {
+			return err
+		}
+		return inPostgres(ctx, func(many *postgres.DB) (err error) {
+			if err := fill(ctx, many, list, manySessions); err != nil {
+				return err
+			}
+			figures, err = readFigures(ctx, few, many)
+			return err
+		})
+	})
+	return figures, err
+}

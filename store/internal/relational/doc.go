@@ -1,0 +1,9 @@
+// Package relational is what the backends that speak SQL share: how the parts of
+// a session become columns, which range of an index a query reads, and the hashes
+// by which an inbox knows its events.
+//
+// Instants are columns of whole milliseconds since 1970 in UTC; one that is not
+// known is [ZeroMilli], which sorts before all others. Dates are numbers such as
+// 20260314, which compare as dates do. Payloads go through an [envelope.Codec],
+// bound to the column and the row.
+package relational
