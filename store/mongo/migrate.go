@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/url"
+	"slices"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -18,18 +19,25 @@ import (
 // schema is the version of what this program writes.
 const schema = 1
 
-// The indexes of each collection. A session is found by session_id and not by
-// _id, as programs before this one left _id to the server.
+// The indexes of each collection, by the names that MongoDB itself gives them. A
+// session is found by session_id and not by _id, as programs before this one left
+// _id to the server.
 var indexes = map[string][]mongo.IndexModel{
 	sessionsName: {
-		{Keys: bson.D{{Key: keySession, Value: 1}}, Options: options.Index().SetUnique(true)},
-		{Keys: bson.D{{Key: keyUser, Value: 1}, {Key: keyStart, Value: -1}, {Key: keySession, Value: -1}}},
-		{Keys: bson.D{{Key: keyStart, Value: 1}, {Key: keySession, Value: 1}}},
-		{Keys: bson.D{{Key: keyCreated, Value: 1}}},
+		{Keys: bson.D{{Key: keySession, Value: 1}}, Options: options.Index().SetName("session_id_1").SetUnique(true)},
+		{
+			Keys:    bson.D{{Key: keyUser, Value: 1}, {Key: keyStart, Value: -1}, {Key: keySession, Value: -1}},
+			Options: options.Index().SetName("user_id_1_session_start_time_-1_session_id_-1"),
+		},
+		{
+			Keys:    bson.D{{Key: keyStart, Value: 1}, {Key: keySession, Value: 1}},
+			Options: options.Index().SetName("session_start_time_1_session_id_1"),
+		},
+		{Keys: bson.D{{Key: keyCreated, Value: 1}}, Options: options.Index().SetName("created_at_1")},
 	},
 	nightsName: {
-		{Keys: bson.D{{Key: keyUser, Value: 1}}},
-		{Keys: bson.D{{Key: keyFirst, Value: 1}}},
+		{Keys: bson.D{{Key: keyUser, Value: 1}}, Options: options.Index().SetName("user_id_1")},
+		{Keys: bson.D{{Key: keyFirst, Value: 1}}, Options: options.Index().SetName("first_1")},
 	},
 }
 
@@ -106,7 +114,10 @@ func (d *DB) index(ctx context.Context, c *mongo.Collection) error {
 	const longest = 24 * time.Hour
 	long, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
-	_, err := c.Indexes().CreateMany(long, indexes[c.Name()])
+	missing, err := missingIndexes(long, c)
+	if err == nil && len(missing) > 0 {
+		_, err = c.Indexes().CreateMany(long, missing)
+	}
 	switch {
 	case err == nil:
 		return nil
@@ -118,6 +129,30 @@ func (d *DB) index(ctx context.Context, c *mongo.Collection) error {
 		return fmt.Errorf("%w: an index of %s has other options than it must have, such as one on session_id that is not unique: drop it", store.ErrCorrupt, c.Name())
 	}
 	return d.classify(err)
+}
+
+// missingIndexes are those that a collection has not got, or not as they must be.
+func missingIndexes(ctx context.Context, c *mongo.Collection) (list []mongo.IndexModel, err error) {
+	there, err := c.Indexes().ListSpecifications(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, model := range indexes[c.Name()] {
+		var want options.IndexOptions
+		for _, set := range model.Options.List() {
+			if err := set(&want); err != nil {
+				return nil, err
+			}
+		}
+		found := slices.ContainsFunc(there, func(have mongo.IndexSpecification) bool {
+			unique := have.Unique != nil && *have.Unique
+			return have.Name == *want.Name && unique == (want.Unique != nil)
+		})
+		if !found {
+			list = append(list, model)
+		}
+	}
+	return list, nil
 }
 
 // adoptPage is how many documents are adopted at a time.

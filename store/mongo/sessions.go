@@ -3,6 +3,8 @@ package mongo
 import (
 	"context"
 	"encoding/hex"
+	"fmt"
+	"slices"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -22,7 +24,8 @@ type news struct {
 	rev          int64
 	set          bson.D
 	user, hidden string // the tombstones of its user and of itself
-	key          any    // _id of its document, there or to be
+	key          any    // _id of its document
+	there        bool   // the document was seen
 	outcome      store.Outcome
 }
 
@@ -44,23 +47,24 @@ func (s *sessions) Put(ctx context.Context, list ...store.Session) ([]store.Outc
 	}
 	var out []store.Outcome
 	for len(all) > 0 {
-		batch := s.batch(all)
-		all = all[len(batch):]
-		if err := s.db().change(ctx, func(ctx context.Context) error { return s.putBatch(ctx, batch) }); err != nil {
+		group := distinct(all)
+		all = all[len(group):]
+		if err := s.putGroup(ctx, group); err != nil {
 			return nil, err
 		}
-		for _, n := range batch {
+		for _, n := range group {
 			out = append(out, n.outcome)
 		}
 	}
 	return out, nil
 }
 
-// batch is what goes into one command: so many sessions, none of them twice.
-func (s *sessions) batch(all []*news) []*news {
+// distinct is what can be put at once: none of them twice, and as many as one
+// read may name.
+func distinct(all []*news) []*news {
 	seen := map[string]bool{}
 	for i, n := range all {
-		if seen[n.session.ID] || i == s.cfg.Batch {
+		if seen[n.session.ID] || i == maxBatch {
 			return all[:i]
 		}
 		seen[n.session.ID] = true
@@ -68,25 +72,40 @@ func (s *sessions) batch(all []*news) []*news {
 	return all
 }
 
-func (s *sessions) putBatch(ctx context.Context, batch []*news) error {
-	if err := s.refuseErased(ctx, batch, nil); err != nil {
+// attempts bounds how often news are compared and sent again, because somebody
+// else made the same session at the same moment.
+const attempts = 5
+
+func (s *sessions) putGroup(ctx context.Context, group []*news) error {
+	if s.readOnly && !s.closed.Load() {
+		return store.ErrReadOnly
+	}
+	if err := s.refuseErased(ctx, group, nil); err != nil {
 		return err
 	}
-	if err := s.compare(ctx, batch); err != nil {
+	var sent []*news
+	for try := 0; len(undecided(group)) > 0; try++ {
+		if try == attempts {
+			return fmt.Errorf("%w: session %.100q is made and deleted all the time", store.ErrBusy, undecided(group)[0].session.ID)
+		}
+		if err := s.compare(ctx, group); err != nil {
+			return err
+		}
+		for batch := range slices.Chunk(undecided(group), s.cfg.Batch) {
+			if try == 0 {
+				sent = append(sent, batch...)
+			}
+			if err := s.write(ctx, batch); err != nil {
+				return err
+			}
+		}
+	}
+	// An erasure that came between sets its tombstone before it deletes. Either it
+	// deletes what was just written, or its tombstone is seen now.
+	if err := s.refuseErased(ctx, sent, s.takeBack); err != nil {
 		return err
 	}
-	fresh := undecided(batch)
-	if len(fresh) > 0 {
-		if err := s.write(ctx, fresh); err != nil {
-			return err
-		}
-		// An erasure that came between sets its tombstone before it deletes. Either
-		// it deletes what was just written, or its tombstone is seen now.
-		if err := s.refuseErased(ctx, fresh, s.takeBack); err != nil {
-			return err
-		}
-	}
-	return s.endNights(ctx, batch)
+	return s.endNights(ctx, group)
 }
 
 func undecided(batch []*news) (list []*news) {
@@ -104,7 +123,11 @@ func (s *sessions) refuseErased(ctx context.Context, batch []*news, covered func
 	for _, n := range batch {
 		hashes = append(hashes, n.user, n.hidden)
 	}
-	until, err := s.erasedUntil(ctx, hashes...)
+	var until erasures
+	err := s.db().call(ctx, func(ctx context.Context) (err error) {
+		until, err = s.erasedUntil(ctx, hashes...)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -124,8 +147,10 @@ func (s *sessions) refuseErased(ctx context.Context, batch []*news, covered func
 
 // takeBack deletes what was written, unless it was replaced by other news.
 func (s *sessions) takeBack(ctx context.Context, n *news) error {
-	_, err := s.sleep.DeleteOne(ctx, bson.D{{Key: keyID, Value: n.key}, {Key: keyUser, Value: n.session.UserID}, {Key: keyRev, Value: n.rev}})
-	return err
+	return s.db().change(ctx, func(ctx context.Context) error {
+		_, err := s.sleep.DeleteOne(ctx, bson.D{{Key: keyID, Value: n.key}, {Key: keyUser, Value: n.session.UserID}, {Key: keyRev, Value: n.rev}})
+		return err
+	})
 }
 
 // compare settles what the database has in a newer form already, or from
@@ -139,12 +164,13 @@ func (s *sessions) compare(ctx context.Context, batch []*news) error {
 		doc, ok := held[n.session.ID]
 		switch {
 		case !ok:
+			n.there = false
 		case doc.UserID != n.session.UserID:
 			n.outcome = store.Foreign
 		case doc.Ours != nil && doc.Ours.Rev >= n.rev:
 			n.outcome = store.Unchanged
 		default:
-			n.key = doc.Key
+			n.key, n.there = doc.Key, true
 		}
 	}
 	return nil
@@ -159,8 +185,12 @@ func (s *sessions) held(ctx context.Context, list []*news) (map[string]document,
 	for i, n := range list {
 		ids[i] = n.session.ID
 	}
-	found, err := find[document](ctx, s.fresh(), bson.D{{Key: keySession, Value: bson.D{{Key: "$in", Value: ids}}}},
-		options.Find().SetProjection(bson.D{{Key: keySession, Value: 1}, {Key: keyUser, Value: 1}, {Key: keyRev, Value: 1}}))
+	var found []document
+	err := s.db().call(ctx, func(ctx context.Context) (err error) {
+		found, err = find[document](ctx, s.fresh(), bson.D{{Key: keySession, Value: bson.D{{Key: "$in", Value: ids}}}},
+			options.Find().SetProjection(bson.D{{Key: keySession, Value: 1}, {Key: keyUser, Value: 1}, {Key: keyRev, Value: 1}}))
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -173,53 +203,65 @@ func (s *sessions) held(ctx context.Context, list []*news) (map[string]document,
 
 // updates are two that commute: make the document if it is not there, and
 // replace its news if they are older, or another program's. Whatever the order,
-// and however often they run, the newest news stay.
+// and however often they run, the newest news stay. The second is left out where
+// no document was seen.
 func (n *news) updates(now time.Time) []mongo.WriteModel {
 	moved := append(n.set[:len(n.set):len(n.set)], bson.E{Key: keyUpdated, Value: date(now)})
 	made := append(moved[:len(moved):len(moved)], bson.E{Key: keySession, Value: n.session.ID},
 		bson.E{Key: keyUser, Value: n.session.UserID}, bson.E{Key: keyCreated, Value: date(now)})
-	older := bson.D{{Key: "$not", Value: bson.D{{Key: "$gte", Value: n.rev}}}}
-	return []mongo.WriteModel{
+	list := []mongo.WriteModel{
 		mongo.NewUpdateOneModel().SetFilter(bson.D{{Key: keyID, Value: n.key}}).
 			SetUpdate(bson.D{{Key: "$setOnInsert", Value: made}}).SetUpsert(true),
-		mongo.NewUpdateOneModel().SetFilter(bson.D{{Key: keyID, Value: n.key}, {Key: keyUser, Value: n.session.UserID}, {Key: keyRev, Value: older}}).
-			SetUpdate(bson.D{{Key: "$set", Value: moved}}),
 	}
+	if n.there {
+		older := bson.D{{Key: "$not", Value: bson.D{{Key: "$gte", Value: n.rev}}}}
+		list = append(list, mongo.NewUpdateOneModel().
+			SetFilter(bson.D{{Key: keyID, Value: n.key}, {Key: keyUser, Value: n.session.UserID}, {Key: keyRev, Value: older}}).
+			SetUpdate(bson.D{{Key: "$set", Value: moved}}))
+	}
+	return list
 }
 
-// attempts bounds how often a batch is sent: two first writes of one session at
-// once may collide, and the loser finds the session there the next time.
-const attempts = 3
-
-// write sends a batch and finds out what became of each session.
+// write sends a batch and finds out what became of each session. Those that
+// somebody else has made since they were compared stay undecided.
 func (s *sessions) write(ctx context.Context, batch []*news) error {
-	models := make([]mongo.WriteModel, 0, 2*len(batch))
+	var models []mongo.WriteModel
+	var of []*news // of each model
 	now := time.Now()
 	for _, n := range batch {
-		models = append(models, n.updates(now)...)
+		for _, m := range n.updates(now) {
+			models, of = append(models, m), append(of, n)
+		}
 	}
-	modified := int64(0)
-	for try := 1; ; try++ {
+	var modified int64
+	err := s.db().change(ctx, func(ctx context.Context) error {
 		result, err := s.sleep.BulkWrite(ctx, models, options.BulkWrite().SetOrdered(false))
 		if result != nil {
-			modified += result.ModifiedCount
+			modified = result.ModifiedCount
 			for at := range result.UpsertedIDs {
-				batch[at/2].outcome = store.Created
+				of[at].outcome = store.Created
 			}
 		}
-		if err == nil {
-			break
+		if mongo.IsDuplicateKeyError(err) { // two made it at once
+			return nil
 		}
-		if try == attempts || !mongo.IsDuplicateKeyError(err) {
-			return err
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	var replaced []*news
+	for _, n := range undecided(batch) {
+		if n.there {
+			replaced = append(replaced, n)
 		}
 	}
-	return s.judge(ctx, undecided(batch), modified)
+	return s.judge(ctx, replaced, modified)
 }
 
-// judge tells what became of sessions that were not created, of which so many
-// were modified. Only when some were not, somebody else was faster: then what is
-// there now tells.
+// judge tells what became of sessions that were there, of which so many were
+// modified. If that is not all, what is there now tells: one that was deleted, or
+// not reached, stays undecided.
 func (s *sessions) judge(ctx context.Context, list []*news, modified int64) error {
 	if int64(len(list)) == modified {
 		for _, n := range list {
@@ -234,11 +276,12 @@ func (s *sessions) judge(ctx context.Context, list []*news, modified int64) erro
 	for _, n := range list {
 		doc, ok := held[n.session.ID]
 		switch {
-		case ok && doc.UserID != n.session.UserID:
+		case !ok:
+		case doc.UserID != n.session.UserID:
 			n.outcome = store.Foreign
-		case modified > 0 && ok && doc.Ours != nil && doc.Ours.Rev == n.rev:
+		case modified > 0 && doc.Ours != nil && doc.Ours.Rev == n.rev:
 			n.outcome = store.Updated
-		default:
+		case doc.Ours != nil && doc.Ours.Rev >= n.rev:
 			n.outcome = store.Unchanged
 		}
 	}
@@ -257,8 +300,10 @@ func (s *sessions) endNights(ctx context.Context, batch []*news) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	_, err := s.nights.DeleteMany(ctx, bson.D{{Key: keyID, Value: bson.D{{Key: "$in", Value: ids}}}})
-	return err
+	return s.db().change(ctx, func(ctx context.Context) error {
+		_, err := s.nights.DeleteMany(ctx, bson.D{{Key: keyID, Value: bson.D{{Key: "$in", Value: ids}}}})
+		return err
+	})
 }
 
 func tombstone(t store.Tombstone) string { return hex.EncodeToString(t[:]) }
