@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"go.mongodb.org/mongo-driver/v2/bson"
 	driver "go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
@@ -160,5 +159,3 @@ func session(id, user string, n int) store.Session {
 	s.Metrics.Set(store.SleepIndex, 60+float64(n))
 	return s
 }
-
-var _ = bson.D{}

@@ -170,7 +170,7 @@ func (s *sessions) compare(ctx context.Context, batch []*news) error {
 		case doc.Ours != nil && doc.Ours.Rev >= n.rev:
 			n.outcome = store.Unchanged
 		default:
-			n.key, n.there = doc.Key, true
+			n.key, n.there = doc.Key, true // perhaps not the session's id, in what others wrote
 		}
 	}
 	return nil
@@ -226,20 +226,21 @@ func (n *news) updates(now time.Time) []mongo.WriteModel {
 // somebody else has made since they were compared stay undecided.
 func (s *sessions) write(ctx context.Context, batch []*news) error {
 	var models []mongo.WriteModel
-	var of []*news // of each model
 	now := time.Now()
 	for _, n := range batch {
-		for _, m := range n.updates(now) {
-			models, of = append(models, m), append(of, n)
-		}
+		models = append(models, n.updates(now)...)
 	}
 	var modified int64
+	created := map[any]bool{}
 	err := s.db().change(ctx, func(ctx context.Context) error {
 		result, err := s.sleep.BulkWrite(ctx, models, options.BulkWrite().SetOrdered(false))
 		if result != nil {
 			modified = result.ModifiedCount
-			for at := range result.UpsertedIDs {
-				of[at].outcome = store.Created
+			// By _id, as FerretDB numbers them in a way of its own.
+			for _, id := range result.UpsertedIDs {
+				if text, ok := id.(string); ok {
+					created[text] = true
+				}
 			}
 		}
 		if mongo.IsDuplicateKeyError(err) { // two made it at once
@@ -251,8 +252,11 @@ func (s *sessions) write(ctx context.Context, batch []*news) error {
 		return err
 	}
 	var replaced []*news
-	for _, n := range undecided(batch) {
-		if n.there {
+	for _, n := range batch {
+		switch {
+		case created[n.session.ID]:
+			n.outcome = store.Created
+		case n.there:
 			replaced = append(replaced, n)
 		}
 	}
