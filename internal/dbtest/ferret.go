@@ -3,6 +3,7 @@
 package dbtest
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os"
@@ -35,7 +36,8 @@ func Ferret(tb testing.TB) *Server {
 		quit:    syscall.SIGTERM,
 		command: func(port int) *exec.Cmd { return exec.Command(bin, dir, strconv.Itoa(port)) },
 		ready: func(addr string) bool {
-			c, err := net.DialTimeout("tcp", addr, time.Second)
+			d := net.Dialer{Timeout: time.Second}
+			c, err := d.DialContext(context.WithoutCancel(tb.Context()), "tcp", addr)
 			if err == nil {
 				_ = c.Close()
 			}

@@ -67,7 +67,7 @@ func (tr *transcript) monitor() *event.CommandMonitor {
 // steady writes a value; payloads by their length, and instants near now as now.
 func steady(v bson.RawValue) string {
 	var parts []string
-	switch v.Type {
+	switch v.Type { //nolint:exhaustive // others have one form
 	case bson.TypeEmbeddedDocument:
 		list, _ := v.Document().Elements()
 		for _, e := range list {

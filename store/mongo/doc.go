@@ -57,9 +57,9 @@
 //   - A put of several sessions fails in the middle: some of them are stored, for
 //     there is no commit over many documents. The same call again stores the rest
 //     and changes nothing of those.
-//   - A process dies between a write and its second look at the tombstones, in the
-//     milliseconds in which an erasure runs: one session may stay. Erasing again
-//     removes it.
+//   - A put fails, or its process dies, between a write and the second look at the
+//     tombstones, in the milliseconds in which an erasure runs: the session may
+//     stay. The same put again, or erasing again, removes it.
 //   - A session comes to more than 16 MiB: [store.ErrInvalid].
 //   - The disk of the server is full: [store.ErrFull].
 //   - The store was opened read-only: [store.ErrReadOnly] for writes. Ping tells it

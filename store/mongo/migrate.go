@@ -21,24 +21,26 @@ const schema = 1
 
 // The indexes of each collection, by the names that MongoDB itself gives them. A
 // session is found by session_id and not by _id, as programs before this one left
-// _id to the server.
-var indexes = map[string][]mongo.IndexModel{
-	sessionsName: {
-		{Keys: bson.D{{Key: keySession, Value: 1}}, Options: options.Index().SetName("session_id_1").SetUnique(true)},
-		{
-			Keys:    bson.D{{Key: keyUser, Value: 1}, {Key: keyStart, Value: -1}, {Key: keySession, Value: -1}},
-			Options: options.Index().SetName("user_id_1_session_start_time_-1_session_id_-1"),
+// _id to the server. The driver changes what it is given, so they are made anew.
+func indexes() map[string][]mongo.IndexModel {
+	return map[string][]mongo.IndexModel{
+		sessionsName: {
+			{Keys: bson.D{{Key: keySession, Value: 1}}, Options: options.Index().SetName("session_id_1").SetUnique(true)},
+			{
+				Keys:    bson.D{{Key: keyUser, Value: 1}, {Key: keyStart, Value: -1}, {Key: keySession, Value: -1}},
+				Options: options.Index().SetName("user_id_1_session_start_time_-1_session_id_-1"),
+			},
+			{
+				Keys:    bson.D{{Key: keyStart, Value: 1}, {Key: keySession, Value: 1}},
+				Options: options.Index().SetName("session_start_time_1_session_id_1"),
+			},
+			{Keys: bson.D{{Key: keyCreated, Value: 1}}, Options: options.Index().SetName("created_at_1")},
 		},
-		{
-			Keys:    bson.D{{Key: keyStart, Value: 1}, {Key: keySession, Value: 1}},
-			Options: options.Index().SetName("session_start_time_1_session_id_1"),
+		nightsName: {
+			{Keys: bson.D{{Key: keyUser, Value: 1}}, Options: options.Index().SetName("user_id_1")},
+			{Keys: bson.D{{Key: keyFirst, Value: 1}}, Options: options.Index().SetName("first_1")},
 		},
-		{Keys: bson.D{{Key: keyCreated, Value: 1}}, Options: options.Index().SetName("created_at_1")},
-	},
-	nightsName: {
-		{Keys: bson.D{{Key: keyUser, Value: 1}}, Options: options.Index().SetName("user_id_1")},
-		{Keys: bson.D{{Key: keyFirst, Value: 1}}, Options: options.Index().SetName("first_1")},
-	},
+	}
 }
 
 // Schema returns the version of the database's schema, 0 if this program has
@@ -137,7 +139,7 @@ func missingIndexes(ctx context.Context, c *mongo.Collection) (list []mongo.Inde
 	if err != nil {
 		return nil, err
 	}
-	for _, model := range indexes[c.Name()] {
+	for _, model := range indexes()[c.Name()] {
 		var want options.IndexOptions
 		for _, set := range model.Options.List() {
 			if err := set(&want); err != nil {

@@ -101,7 +101,7 @@ func harness(t *testing.T, cfg mongo.Config, o store.Options) storetest.Harness 
 			if err := s.Close(); err != nil {
 				t.Fatal(err)
 			}
-			return opened(t, s.(located).u) //nolint:forcetypeassert // made above
+			return opened(t, s.(located).u)
 		},
 		Lacks: lacks(),
 	}

@@ -67,25 +67,35 @@ func (s *sessions) PutWindow(ctx context.Context, list ...store.Window) ([]store
 	return out, nil
 }
 
+// putWindow looks twice, as putGroup does: an erasure, or the settled report, may
+// come between.
 func (s *sessions) putWindow(ctx context.Context, w store.Window, stored aWindow) (store.Outcome, error) {
-	if o, err := s.refuseWindow(ctx, w); err != nil || o != 0 {
-		return o, err
-	}
-	o, err := s.placeWindow(ctx, w, stored)
-	if err != nil || o > store.Updated || o == store.Unchanged {
-		return o, err
-	}
-	// An erasure, or the settled report, may have come between: see putBatch.
 	refused, err := s.refuseWindow(ctx, w)
-	if err != nil || refused == 0 {
-		return o, err
+	placed := refused
+	if err == nil && refused == 0 {
+		if placed, err = s.placeWindow(ctx, w, stored); placed == store.Created || placed == store.Updated {
+			refused, err = s.refuseWindow(ctx, w)
+		}
 	}
+	switch {
+	case err != nil:
+		return 0, err
+	case refused == store.Erased, refused == store.Unchanged:
+		return refused, s.takeBackWindow(ctx, w, stored)
+	}
+	return placed, nil
+}
+
+// takeBackWindow removes a window, unless it was replaced by another.
+func (s *sessions) takeBackWindow(ctx context.Context, w store.Window, stored aWindow) error {
 	at := keyWindows + "." + strconv.Itoa(w.Seq)
 	filter := bson.D{{Key: keyID, Value: w.SessionID}, {Key: keyUser, Value: w.UserID}, {Key: at + ".o", Value: stored.Observed}}
-	if _, err := s.nights.UpdateOne(ctx, filter, bson.D{{Key: "$unset", Value: bson.D{{Key: at, Value: ""}}}, changed}); err != nil {
-		return 0, err
+	result, err := s.nights.UpdateOne(ctx, filter, bson.D{{Key: "$unset", Value: bson.D{{Key: at, Value: ""}}}, changed})
+	if err != nil || result.MatchedCount == 0 {
+		return err
 	}
-	return refused, s.dropEmpty(ctx, w.SessionID)
+	_, err = s.nights.DeleteOne(ctx, bson.D{{Key: keyID, Value: w.SessionID}, {Key: keyWindows, Value: bson.D{}}})
+	return err
 }
 
 // changed counts a write of a night.
@@ -155,12 +165,6 @@ func (s *sessions) placeWindow(ctx context.Context, w store.Window, stored aWind
 			return store.Unchanged, nil
 		}
 	}
-}
-
-// dropEmpty removes a night without windows.
-func (s *sessions) dropEmpty(ctx context.Context, id string) error {
-	_, err := s.nights.DeleteOne(ctx, bson.D{{Key: keyID, Value: id}, {Key: keyWindows, Value: bson.D{}}})
-	return err
 }
 
 func (s *sessions) Partial(ctx context.Context, id string) (p store.Partial, err error) {

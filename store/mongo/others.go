@@ -56,8 +56,7 @@ func fromOthers(d document, brief bool) (store.Session, error) {
 
 // plain is a value as JSON has it; nil for what is no document and no array.
 func plain(v bson.RawValue) any {
-	switch v.Type {
-	case bson.TypeEmbeddedDocument:
+	if v.Type == bson.TypeEmbeddedDocument {
 		members := map[string]any{}
 		list, err := v.Document().Elements()
 		if err != nil {
@@ -67,7 +66,8 @@ func plain(v bson.RawValue) any {
 			members[e.Key()] = scalar(e.Value())
 		}
 		return members
-	case bson.TypeArray:
+	}
+	if v.Type == bson.TypeArray {
 		list, err := v.Array().Values()
 		if err != nil {
 			return nil

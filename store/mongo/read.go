@@ -3,6 +3,7 @@ package mongo
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -103,7 +104,7 @@ func (s *sessions) List(ctx context.Context, q store.Query) (list []store.Sessio
 // bounds the start stands in every branch of its own, so that each is one range
 // of the index: a page reads no page before it.
 func selection(q store.Query) bson.D {
-	var branches bson.A
+	var branches []bson.D
 	for _, start := range starts(q) {
 		branch := bson.D{}
 		if q.UserID != "" {
@@ -115,14 +116,14 @@ func selection(q store.Query) bson.D {
 			continue
 		}
 		for _, day := range dates(q) {
-			branches = append(branches, append(branch[:len(branch):len(branch)], day...))
+			branches = append(branches, append(slices.Clip(branch), day...))
 		}
 	}
 	switch len(branches) {
 	case 0:
 		return nil
 	case 1:
-		return branches[0].(bson.D) //nolint:forcetypeassert // made above
+		return branches[0]
 	}
 	return bson.D{{Key: "$or", Value: branches}}
 }
@@ -214,8 +215,12 @@ func (s *sessions) Stats(ctx context.Context, q store.StatsQuery) (buckets []sto
 		return nil, err
 	}
 	o := options.Find().SetSort(newestFirst).SetProjection(bson.D{
-		{Key: keySession, Value: 1}, {Key: keyUser, Value: 1}, {Key: keyStart, Value: 1}, {Key: keyStatistics, Value: 1},
-		{Key: keyOurs + ".metrics", Value: 1}, {Key: keyOurs + ".offset_s", Value: 1},
+		{Key: keySession, Value: 1},
+		{Key: keyUser, Value: 1},
+		{Key: keyStart, Value: 1},
+		{Key: keyStatistics, Value: 1},
+		{Key: keyOurs + ".metrics", Value: 1},
+		{Key: keyOurs + ".offset_s", Value: 1},
 	})
 	err = s.db().call(ctx, func(ctx context.Context) error {
 		tally := store.Tally{Period: q.Period}

@@ -80,7 +80,7 @@ func (s *sessions) putGroup(ctx context.Context, group []*news) error {
 	if s.readOnly && !s.closed.Load() {
 		return store.ErrReadOnly
 	}
-	if err := s.refuseErased(ctx, group, nil); err != nil {
+	if err := s.refuseErased(ctx, group); err != nil {
 		return err
 	}
 	var sent []*news
@@ -102,7 +102,7 @@ func (s *sessions) putGroup(ctx context.Context, group []*news) error {
 	}
 	// An erasure that came between sets its tombstone before it deletes. Either it
 	// deletes what was just written, or its tombstone is seen now.
-	if err := s.refuseErased(ctx, sent, s.takeBack); err != nil {
+	if err := s.refuseErased(ctx, sent); err != nil {
 		return err
 	}
 	return s.endNights(ctx, group)
@@ -117,8 +117,9 @@ func undecided(batch []*news) (list []*news) {
 	return list
 }
 
-// refuseErased finds what a tombstone covers, and calls covered for each.
-func (s *sessions) refuseErased(ctx context.Context, batch []*news, covered func(context.Context, *news) error) error {
+// refuseErased finds what a tombstone covers, and takes it back: also before it
+// is written, for an earlier call that failed may have written it.
+func (s *sessions) refuseErased(ctx context.Context, batch []*news) error {
 	var hashes []string
 	for _, n := range batch {
 		hashes = append(hashes, n.user, n.hidden)
@@ -136,19 +137,17 @@ func (s *sessions) refuseErased(ctx context.Context, batch []*news, covered func
 			continue
 		}
 		n.outcome = store.Erased
-		if covered != nil {
-			if err := covered(ctx, n); err != nil {
-				return err
-			}
+		if err := s.takeBack(ctx, n); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// takeBack deletes what was written, unless it was replaced by other news.
+// takeBack deletes these news, unless they were replaced by others.
 func (s *sessions) takeBack(ctx context.Context, n *news) error {
 	return s.db().change(ctx, func(ctx context.Context) error {
-		_, err := s.sleep.DeleteOne(ctx, bson.D{{Key: keyID, Value: n.key}, {Key: keyUser, Value: n.session.UserID}, {Key: keyRev, Value: n.rev}})
+		_, err := s.sleep.DeleteOne(ctx, bson.D{{Key: keySession, Value: n.session.ID}, {Key: keyUser, Value: n.session.UserID}, {Key: keyRev, Value: n.rev}})
 		return err
 	})
 }
@@ -206,8 +205,8 @@ func (s *sessions) held(ctx context.Context, list []*news) (map[string]document,
 // and however often they run, the newest news stay. The second is left out where
 // no document was seen.
 func (n *news) updates(now time.Time) []mongo.WriteModel {
-	moved := append(n.set[:len(n.set):len(n.set)], bson.E{Key: keyUpdated, Value: date(now)})
-	made := append(moved[:len(moved):len(moved)], bson.E{Key: keySession, Value: n.session.ID},
+	moved := append(slices.Clip(n.set), bson.E{Key: keyUpdated, Value: date(now)})
+	made := append(slices.Clip(moved), bson.E{Key: keySession, Value: n.session.ID},
 		bson.E{Key: keyUser, Value: n.session.UserID}, bson.E{Key: keyCreated, Value: date(now)})
 	list := []mongo.WriteModel{
 		mongo.NewUpdateOneModel().SetFilter(bson.D{{Key: keyID, Value: n.key}}).

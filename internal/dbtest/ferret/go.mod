@@ -1,6 +1,6 @@
 module github.com/asleep-sdk/asleep/internal/dbtest/ferret
 
-go 1.26
+go 1.26.0
 
 require github.com/FerretDB/FerretDB v1.24.2
 
