@@ -96,8 +96,9 @@ bench: ## run the benchmarks, then measure against peers and baselines: BENCH=re
 	$(if $(ROWS),,$(call each_module,$(PACKAGED),go test -run '^$$' -bench '$(BENCH)' -benchmem -benchtime $(BENCHTIME) -count $(BENCHCOUNT) ./...))
 	@cd internal/bench && go run ./cmd/calls -rows '$(ROWS)' $(BENCHFLAGS)
 
-mutants: ## break the SQLite store by one line at a time: every break must be caught
+mutants: ## break the stores by one line at a time: every break must be caught
 	@nice store/sqlite/mutants.sh
+	@nice store/mongo/mutants.sh
 
 fuzz: ## run every fuzz target for FUZZTIME=5s; FUZZ=regexp chooses
 	@grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed 's/:func / /' | sort | \

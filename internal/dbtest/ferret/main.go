@@ -14,23 +14,26 @@ import (
 	"github.com/FerretDB/FerretDB/ferretdb"
 )
 
-func main() {
+func main() { os.Exit(command()) } //nolint:forbidigo // this is main
+
+func command() int {
 	if len(os.Args) != 3 {
 		fmt.Fprintln(os.Stderr, "usage: ferret DIR PORT")
-		os.Exit(2)
+		return 2
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	if err := run(ctx, os.Args[1], os.Args[2]); err != nil {
 		fmt.Fprintln(os.Stderr, "ferret:", err)
-		os.Exit(1)
+		return 1
 	}
+	return 0
 }
 
 func run(ctx context.Context, dir, port string) error {
 	socket := filepath.Join(dir, "ferret.sock")
 	// The socket of a server that was killed is still there.
-	if err := os.Remove(socket); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := os.Remove(socket); err != nil && !errors.Is(err, os.ErrNotExist) { //nolint:gosec // the folder is the caller's to choose
 		return err
 	}
 	server, err := ferretdb.New(&ferretdb.Config{
