@@ -68,12 +68,12 @@ func TestTheServerComesAndGoes(t *testing.T) {
 func TestASilentServerCostsTheTimeoutAlone(t *testing.T) {
 	t.Parallel()
 	s := dbtest.Ferret(t)
-	db := open(t, database(t, &url.URL{Scheme: "mongodb", Host: s.Addr}), mongo.Config{Timeout: 300 * time.Millisecond}, store.Options{})
+	db := open(t, database(t, &url.URL{Scheme: "mongodb", Host: s.Addr}), mongo.Config{Timeout: 3 * time.Second}, store.Options{})
 	put(t, db.Sessions(), store.Created, session("s", "u", 0))
 	s.Stall()
 	began := time.Now()
 	_, err := db.Sessions().Put(t.Context(), session("s", "u", 1))
-	if took := time.Since(began); !errors.Is(err, store.ErrUnavailable) || took > 5*time.Second {
+	if took := time.Since(began); !errors.Is(err, store.ErrUnavailable) || took > 20*time.Second {
 		t.Errorf("%v after %v, want ErrUnavailable soon", err, took)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)

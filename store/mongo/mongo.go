@@ -148,7 +148,7 @@ func connect(u *url.URL, cfg Config, o store.Options) (*DB, error) {
 	// What is decided by must not be read from a secondary that lags behind.
 	fresh := options.Collection().SetReadPreference(readpref.Primary())
 	d.sleep = db.Collection(sessionsName)
-	d.nights = db.Collection(nightsName)
+	d.nights = db.Collection(nightsName, fresh)
 	d.tombstones = db.Collection(tombstonesName, fresh)
 	d.meta = db.Collection(metaName, fresh)
 	return d, nil
