@@ -26,7 +26,7 @@ func TestTheServerComesAndGoes(t *testing.T) {
 	t.Parallel()
 	s := dbtest.Ferret(t)
 	u := database(t, &url.URL{Scheme: "mongodb", Host: s.Addr})
-	db := open(t, u, mongo.Config{Timeout: 2 * time.Second}, store.Options{})
+	db := open(t, u, mongo.Config{Timeout: 3 * time.Second}, store.Options{})
 	writing, acknowledged := make(chan struct{}), make(chan int)
 	go func() {
 		n := 0
@@ -43,7 +43,11 @@ func TestTheServerComesAndGoes(t *testing.T) {
 			}
 		}
 	}()
-	<-writing
+	select {
+	case <-writing:
+	case n := <-acknowledged:
+		t.Fatalf("put %d failed while the server was up", n)
+	}
 	s.Kill()
 	n := <-acknowledged
 	for name, err := range map[string]error{
