@@ -108,7 +108,7 @@ func TestDocumentsOfOtherProgramsAreSessions(t *testing.T) {
 		t.Fatal(err)
 	}
 	index, _ := first.Metrics.Get(store.SleepIndex)
-	if !first.Start.Equal(noon) || !first.End.Equal(noon.Add(8*time.Hour)) || index != 71 ||
+	if first.Settled || !first.Start.Equal(noon) || !first.End.Equal(noon.Add(8*time.Hour)) || index != 71 ||
 		!first.CreatedAt.Equal(noon.Add(9*time.Hour)) || !first.UpdatedAt.Equal(noon.Add(10*time.Hour)) ||
 		!slices.Equal(first.Epochs.Sleep, asleep.Stages{0, 1, -1, 3}) {
 		t.Errorf("%+v", first)

@@ -43,3 +43,22 @@ func TestTheSamePutAgainTakesBackWhatAnErasureMissed(t *testing.T) {
 		t.Errorf("the window is still there: %v", err)
 	}
 }
+
+func TestNoMoreWindowsExpireThanAsked(t *testing.T) {
+	t.Parallel()
+	s := open(t, database(t, server(t)), mongo.Config{}, store.Options{}).Sessions()
+	for seq := range 4 {
+		w := store.Window{SessionID: "w", UserID: "u", Seq: seq, Observed: noon, Epochs: store.Epochs{Sleep: asleep.Stages{1}}}
+		if _, err := s.PutWindow(t.Context(), w); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, want := range []int{3, 2} {
+		if _, err := s.Expire(t.Context(), noon.AddDate(1, 0, 0), 1); err != nil {
+			t.Fatal(err)
+		}
+		if p, err := s.Partial(t.Context(), "w"); err != nil || p.Windows != want {
+			t.Errorf("%d windows, %v; want %d", p.Windows, err, want)
+		}
+	}
+}
