@@ -98,6 +98,7 @@ bench: ## run the benchmarks, then measure against peers and baselines: BENCH=re
 
 mutants: ## break the stores by one line at a time: every break must be caught
 	@nice store/mutants.sh sqlite && nice store/mutants.sh postgres
+	@nice store/mongo/mutants.sh
 
 fuzz: ## run every fuzz target for FUZZTIME=5s; FUZZ=regexp chooses
 	@grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed 's/:func / /' | sort | \

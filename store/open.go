@@ -49,7 +49,7 @@ type Backend struct {
 }
 
 // Resolve finds the backend that answers to the scheme of rawURL, and parses the
-// URL. The error matches [ErrInvalid] and contains no password.
+// URL, whose Host may be several with commas between. The error matches [ErrInvalid] and contains no password.
 func Resolve(rawURL string, backends ...Backend) (Backend, *url.URL, error) {
 	scheme, _, ok := strings.Cut(strings.TrimSpace(rawURL), ":")
 	if scheme = strings.ToLower(scheme); !ok || !isScheme(scheme) {
@@ -59,12 +59,42 @@ func Resolve(rawURL string, backends ...Backend) (Backend, *url.URL, error) {
 	if at < 0 {
 		return Backend{}, nil, invalid("no backend for the database URL scheme %q: want %s", scheme, schemesOf(backends))
 	}
-	// The message of url.Parse repeats the URL, password and all.
-	u, err := url.Parse(strings.TrimSpace(rawURL))
-	if err != nil {
+	u, ok := parseURL(strings.TrimSpace(rawURL))
+	if !ok {
 		return Backend{}, nil, invalid("the %s URL of the database cannot be parsed: percent-encode what is special in it", scheme)
 	}
 	return backends[at], u, nil
+}
+
+// parseURL parses a URL that may name several hosts with commas between, as those
+// of databases with replicas do: some releases of Go refuse them, so each host is
+// parsed alone. It has no error as that of url.Parse repeats the URL, password
+// and all.
+func parseURL(rawURL string) (u *url.URL, ok bool) {
+	scheme, rest, found := strings.Cut(rawURL, "://")
+	end := strings.IndexAny(rest, "/?#")
+	if end < 0 {
+		end = len(rest)
+	}
+	authority, rest := rest[:end], rest[end:]
+	at := strings.LastIndexByte(authority, '@') + 1
+	user, hosts := authority[:at], strings.Split(authority[at:], ",")
+	if !found || len(hosts) == 1 {
+		u, err := url.Parse(rawURL)
+		return u, err == nil
+	}
+	for i, host := range hosts {
+		one, err := url.Parse(scheme + "://" + user + host + rest)
+		if err != nil || one.Host == "" {
+			return nil, false
+		}
+		if i == 0 {
+			u = one
+		}
+		hosts[i] = one.Host
+	}
+	u.Host = strings.Join(hosts, ",")
+	return u, true
 }
 
 // Open opens the database that rawURL names with the backend that answers to its

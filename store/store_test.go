@@ -32,6 +32,31 @@ func report(t *testing.T, fixture string) *asleep.Report {
 	return r
 }
 
+// TestURLsMayNameSeveralHosts, which url.Parse of some releases of Go refuses.
+func TestURLsMayNameSeveralHosts(t *testing.T) {
+	t.Parallel()
+	for raw, host := range map[string]string{
+		"x://u:p%40w@a:1,b:2/d?k=v":   "a:1,b:2",
+		"x://u:p%40w@a,b,c/d?k=v":     "a,b,c",
+		"x://u:p%40w@[::1]:1,b/d?k=v": "[::1]:1,b",
+		"x://u:p%40w@a:1/d?k=v":       "a:1",
+	} {
+		_, u, err := store.Resolve(raw, store.Backend{Name: "X", Schemes: []string{"x"}})
+		if err != nil {
+			t.Errorf("%s: %v", raw, err)
+			continue
+		}
+		if p, _ := u.User.Password(); u.Host != host || u.Path != "/d" || u.RawQuery != "k=v" || p != "p@w" || u.String() != raw {
+			t.Errorf("%s: %#v, written %s", raw, u, u)
+		}
+	}
+	for _, raw := range []string{"x://u:hunter2@a:1,b:port/d", "x://u:hunter2@a,,b/d", "x://u:hunter2@a,b c/d", "x://u:hunter2@,/d"} {
+		if _, _, err := store.Resolve(raw, store.Backend{Name: "X", Schemes: []string{"x"}}); !errors.Is(err, store.ErrInvalid) || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: %v", raw, err)
+		}
+	}
+}
+
 func TestOpenTellsWhatIsWrongWithTheURL(t *testing.T) {
 	t.Parallel()
 	failing := store.Backend{Name: "X", Schemes: []string{"x", "xx"}, Open: func(context.Context, *url.URL, store.Options) (store.Store, error) {

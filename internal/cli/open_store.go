@@ -14,13 +14,14 @@ import (
 	"github.com/asleep-sdk/asleep/internal/seal"
 	"github.com/asleep-sdk/asleep/store"
 	"github.com/asleep-sdk/asleep/store/memory"
+	"github.com/asleep-sdk/asleep/store/mongo"
 	"github.com/asleep-sdk/asleep/store/postgres"
 	"github.com/asleep-sdk/asleep/store/sqlite"
 )
 
 // storeBackends are the databases that DATABASE_URL can name.
 func storeBackends() []store.Backend {
-	return []store.Backend{sqlite.Backend(), postgres.Backend(), memory.Backend()}
+	return []store.Backend{sqlite.Backend(), postgres.Backend(), mongo.Backend(), memory.Backend()}
 }
 
 // database is the store of the settings, judged and not yet opened.

@@ -107,3 +107,26 @@ func TestPostgresKeepsItsDatabasesOverAKill(t *testing.T) {
 		t.Errorf("the other database has it too: %s", out)
 	}
 }
+
+func TestFerretKeepsItsPortOverAKill(t *testing.T) {
+	t.Parallel()
+	s := dbtest.Ferret(t)
+	dial := func() error {
+		c, err := net.Dial("tcp", s.Addr)
+		if err == nil {
+			_ = c.Close()
+		}
+		return err
+	}
+	if err := dial(); err != nil {
+		t.Fatalf("new server: %v", err)
+	}
+	s.Kill()
+	if err := dial(); err == nil {
+		t.Error("a killed server answers")
+	}
+	s.Restart(t)
+	if err := dial(); err != nil {
+		t.Errorf("restarted server: %v", err)
+	}
+}

@@ -3,11 +3,15 @@
 //
 // # The model
 //
-// [Redis], [RedisCluster] and [Postgres] start a server for one test and end it
+// [Redis], [RedisCluster], [Postgres] and [Ferret] start a server for one test and end it
 // with the test. A [Server] is a process that a test may also mistreat: it can be
 // stalled ([Server.Stall]), killed ([Server.Kill]) and started again on the same
 // port with what it had on disk ([Server.Restart]). [Cluster.Database] makes a
 // PostgreSQL database for one test, which is cheaper than a server for each.
+//
+// [Ferret] speaks MongoDB's wire protocol. It is a Go program in a module of its
+// own, internal/dbtest/ferret, which Go builds when the first test asks for it: a
+// minute with an empty cache, half a second from then on.
 //
 // Servers end with the test binary even when that is killed, on Linux.
 //
