@@ -26,8 +26,7 @@ func deliveries(n int) ([][]byte, error) {
 	sender := webhook.Sender{Key: benchKey, Secret: benchSecret}
 	list := make([][]byte, n)
 	for i := range list {
-		head := fmt.Sprintf(`{"event":"SESSION_COMPLETE","version":"V3","timestamp":"2026-03-14T06:00:00Z","user_id":"user-%05d","session_id":"20260314135107_%07d","pad":"`, i%10_000, i)
-		body := head + strings.Repeat("x", eventSize-len(head)-2) + `"}`
+		body := deliveryBody(i)
 		header, err := sender.Header(body)
 		if err != nil {
 			return nil, err
@@ -45,6 +44,18 @@ func deliveries(n int) ([][]byte, error) {
 	}
 	return list, nil
 }
+
+// deliveryBody is a finished report of two hours, filled up to eventSize.
+func deliveryBody(i int) string {
+	id := fmt.Sprintf("20260314135107_%07d", i)
+	head := fmt.Sprintf(`{"event":"SESSION_COMPLETE","version":"V3","timestamp":"2026-03-14T16:00:00Z","user_id":"user-%05d","session_id":%q,`+
+		`"sleep_data":{"session":{"id":%q,"state":"COMPLETE","start_time":"2026-03-14T13:51:07+00:00","end_time":"2026-03-14T15:51:07+00:00",`+
+		`"created_timezone":"Asia/Seoul","sleep_stages":[%s]}},"pad":"`, i%10_000, id, id, deliveredEpochs)
+	return head + strings.Repeat("x", eventSize-len(head)-2) + `"}`
+}
+
+// deliveredEpochs are 240 epochs of 30 s.
+var deliveredEpochs = strings.TrimSuffix(strings.Repeat("0,1,1,2,3,1,", 40), ",")
 
 // tally is what became of deliveries.
 type tally struct {

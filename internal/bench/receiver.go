@@ -27,7 +27,8 @@ const receiverVariable = "ASLEEP_BENCH_RECEIVER"
 // Where a receiver stores.
 const (
 	storageSQLite = "sqlite"
-	storageOff    = "off" // nowhere: the same handler otherwise
+	storageOff    = "off"      // nowhere: the same handler otherwise
+	storageWorked = "pipeline" // as sqlite, and a processor works what is stored
 )
 
 // IsReceiver reports whether this process is to be a receiver. A program that
@@ -39,7 +40,8 @@ func benchVerifier() (*webhook.Verifier, error) {
 	return webhook.NewVerifier(webhook.VerifierConfig{Secrets: []string{benchSecret, "another secret of the bench"}, Keys: []string{"another-key", benchKey}})
 }
 
-// Receive serves deliveries until in ends. It tells the address on out.
+// Receive serves deliveries until in ends. It tells the address on out, and for
+// every line of in how many events its processor has done.
 func Receive(in io.Reader, out io.Writer) error {
 	ctx := context.Background()
 	verifier, err := benchVerifier()
@@ -48,7 +50,8 @@ func Receive(in io.Reader, out io.Writer) error {
 	}
 	return inDir(func(dir string) (err error) {
 		var inbox store.Inbox = nowhere{}
-		if os.Getenv(receiverVariable) == storageSQLite {
+		done := func() uint64 { return 0 }
+		if storage := os.Getenv(receiverVariable); storage != storageOff {
 			db, err := sqlite.Open(ctx, filepath.Join(dir, "bench.db"), sqlite.Config{}, store.Options{})
 			if err != nil {
 				return err
@@ -56,6 +59,13 @@ func Receive(in io.Reader, out io.Writer) error {
 			defer func() { err = errors.Join(err, db.Close()) }()
 			if inbox, err = db.Inbox(); err != nil {
 				return err
+			}
+			if storage == storageWorked {
+				var stop func() error
+				if done, stop, err = startWork(ctx, inbox, db.Sessions()); err != nil {
+					return err
+				}
+				defer func() { err = errors.Join(err, stop()) }()
 			}
 		}
 		receiver, err := webhook.NewReceiver(inbox, verifier, webhook.WithLimits(webhook.Limits{}))
@@ -73,13 +83,36 @@ func Receive(in io.Reader, out io.Writer) error {
 		if _, err := fmt.Fprintln(out, listener.Addr()); err != nil {
 			return err
 		}
-		_, err = io.Copy(io.Discard, in)
-		err = errors.Join(err, server.Close())
+		lines := bufio.NewScanner(in)
+		for lines.Scan() && err == nil {
+			_, err = fmt.Fprintln(out, done())
+		}
+		err = errors.Join(err, lines.Err(), server.Close())
 		if e := <-served; !errors.Is(e, http.ErrServerClosed) {
 			err = errors.Join(err, e)
 		}
 		return err
 	})
+}
+
+// startWork starts a processor with the standard pipeline.
+func startWork(ctx context.Context, inbox store.Inbox, sessions store.Sessions) (done func() uint64, stop func() error, err error) {
+	steps, err := webhook.Pipeline(webhook.PipelineConfig{Sessions: sessions})
+	if err != nil {
+		return nil, nil, err
+	}
+	processor, err := webhook.NewProcessor(inbox, steps)
+	if err != nil {
+		return nil, nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- processor.Run(ctx) }()
+	stop = func() error {
+		cancel()
+		return <-ended
+	}
+	return func() uint64 { return processor.Stats().Done }, stop, nil
 }
 
 // nowhere takes every event and keeps none.
@@ -95,33 +128,62 @@ func (nowhere) Put(_ context.Context, events ...store.Event) ([]store.Receipt, e
 
 func (nowhere) Depth(context.Context) (store.Depth, error) { return store.Depth{}, nil }
 
-// withReceiver starts a receiver, calls do with its address, and returns the
-// most memory that it held, in MB.
-func withReceiver(ctx context.Context, storage string, do func(address string) error) (mb float64, err error) {
+// process is a receiver that was started.
+type process struct {
+	address string
+	begun   time.Time // when it was started
+	in      io.Writer
+	out     *bufio.Reader
+}
+
+// done is how many events its processor has done.
+func (p *process) done() (n uint64, err error) {
+	if _, err := io.WriteString(p.in, "\n"); err != nil {
+		return 0, err
+	}
+	line, err := p.out.ReadString('\n')
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseUint(strings.TrimSpace(line), 10, 64)
+}
+
+// usage is what a receiver took.
+type usage struct {
+	MB  float64       // the most resident memory
+	CPU time.Duration // of the system too
+}
+
+// withReceiver starts a receiver, calls do with it, and returns what it took.
+func withReceiver(ctx context.Context, storage string, do func(*process) error) (took usage, err error) {
 	self, err := os.Executable()
 	if err != nil {
-		return 0, notMeasured(err.Error())
+		return took, notMeasured(err.Error())
 	}
 	cmd := exec.CommandContext(ctx, self) //nolint:gosec // this program
 	cmd.Env = append(os.Environ(), receiverVariable+"="+storage)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
-		return 0, err
+		return took, err
 	}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		return 0, err
+		return took, err
 	}
+	p := &process{begun: time.Now(), in: in, out: bufio.NewReader(out)}
 	if err := cmd.Start(); err != nil {
-		return 0, err
+		return took, err
 	}
-	address, err := bufio.NewReader(out).ReadString('\n')
-	if err == nil {
-		err = do(strings.TrimSpace(address))
+	if p.address, err = p.out.ReadString('\n'); err == nil {
+		p.address = strings.TrimSpace(p.address)
+		err = do(p)
 	}
-	mb, memory := peakMB(cmd.Process.Pid)
-	return mb, errors.Join(err, memory, in.Close(), cmd.Wait())
+	var memory error
+	took.MB, memory = peakMB(cmd.Process.Pid)
+	err = errors.Join(err, memory, in.Close(), cmd.Wait())
+	took.CPU = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	return took, err
 }
 
 // peakMB is the most resident memory that a process has held, as Linux tells it.

@@ -70,15 +70,33 @@ func TestAReceiverStoresWhatIsDelivered(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, storage := range []string{storageSQLite, storageOff} {
+	for _, storage := range []string{storageSQLite, storageOff, storageWorked} {
 		var sum tally
-		mb, err := withReceiver(t.Context(), storage, func(address string) (err error) {
-			sum, err = deliver(t.Context(), address, 16, requests)
+		took, err := withReceiver(t.Context(), storage, func(p *process) (err error) {
+			if sum, err = deliver(t.Context(), p.address, 16, requests); err != nil {
+				return err
+			}
+			var done uint64
+			for storage == storageWorked && done < uint64(len(requests)) && err == nil && t.Context().Err() == nil {
+				done, err = p.done()
+			}
 			return err
 		})
-		if err != nil || sum.acked != len(requests) || sum.refused != 0 || len(sum.took) != len(requests) || mb < 1 {
-			t.Errorf("%s: %d acknowledged, %d refused, %v MB, %v", storage, sum.acked, sum.refused, mb, err)
+		if err != nil || sum.acked != len(requests) || sum.refused != 0 || len(sum.took) != len(requests) || took.MB < 1 || took.CPU <= 0 {
+			t.Errorf("%s: %d acknowledged, %d refused, %+v, %v", storage, sum.acked, sum.refused, took, err)
 		}
+	}
+}
+
+func TestAPipelineIsMeasured(t *testing.T) {
+	t.Parallel()
+	requests, err := deliveries(100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := pipelineRound(t.Context(), requests)
+	if err != nil || !o.measured() {
+		t.Errorf("%v, %v", o, err)
 	}
 }
 

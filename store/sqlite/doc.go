@@ -10,7 +10,8 @@
 // It takes what is waiting, up to 256 rows or 4 MiB, runs it in one immediate
 // transaction and commits; only then do the callers return. A hundred callers
 // thus share one sync of the disk; where that is slow, the goroutine waits up to
-// an eighth of it, 1 ms at most, for callers that were just answered to call again. Claims and settlements go ahead of inserts,
+// an eighth of it, 1 ms at most, for callers that were just answered to call again,
+// and before every batch it lets goroutines run that can, on whatever disk. Claims and settlements go ahead of inserts,
 // so that an inbox is emptied as fast as it is filled. A row that cannot be
 // written is rolled back with its batch, and then every call of the batch is
 // tried alone, so that one bad row fails one call. Reads go to a pool of
