@@ -180,7 +180,7 @@ var acceptJSON = []string{"application/json"}
 
 // accept asks for JSON where nothing else is asked for.
 func accept(h http.Header) {
-	if h.Get("Accept") == "" {
+	if field(h, "Accept") == "" {
 		h["Accept"] = acceptJSON
 	}
 }

@@ -56,11 +56,23 @@ type validators struct{ etag, modified string }
 
 // validatorsOf returns those of an answer; none, if it must not be kept.
 func validatorsOf(h http.Header) validators {
+	v := validators{etag: validator(field(h, "Etag")), modified: validator(field(h, "Last-Modified"))}
+	if v.none() {
+		return v
+	}
 	control := strings.ToLower(strings.Join(h.Values("Cache-Control"), ","))
 	if strings.Contains(control, "no-store") || slices.Contains(h.Values("Vary"), "*") {
 		return validators{}
 	}
-	return validators{etag: validator(h.Get("ETag")), modified: validator(h.Get("Last-Modified"))}
+	return v
+}
+
+// field is h.Get for a name in canonical form, which need not be made first.
+func field(h http.Header, canonical string) string {
+	if values := h[canonical]; len(values) > 0 {
+		return values[0]
+	}
+	return ""
 }
 
 // validator returns a value that can be sent back, "" for one that cannot.
@@ -109,7 +121,7 @@ type condition struct {
 // condition puts the question into a request, if there is one to ask.
 func (k *call) condition(req *http.Request) (c condition) {
 	c.method = req.Method
-	c.own = req.Header.Get("If-None-Match") != "" || req.Header.Get("If-Modified-Since") != ""
+	c.own = field(req.Header, "If-None-Match") != "" || field(req.Header, "If-Modified-Since") != ""
 	if req.Method != http.MethodGet || c.own || k.held == nil && k.client.memory == nil {
 		return c
 	}

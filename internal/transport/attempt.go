@@ -67,11 +67,12 @@ func (a *attempt) RoundTrip(req *http.Request) (*http.Response, error) {
 		closeBody(req)
 		return nil, f.fail(Outcome{Class: ClassRefused}, ErrForeignHost)
 	}
-	if parent := req.Context(); parent.Err() != nil { // ended while a policy held the attempt
+	parent, now := req.Context(), time.Now()
+	if endedAt(parent, now) != nil { // while a policy held the attempt
 		closeBody(req)
 		return nil, f.fail(Outcome{Class: ClassCanceled}, contextError(parent))
 	}
-	ctx, cancel := f.context()
+	ctx, cancel := f.context(now)
 	defer cancel()
 	call.Attempts++
 	if call.observed() {
@@ -133,7 +134,7 @@ type flight struct {
 // context returns the attempt's context: the call's, bounded by the attempt's
 // timeout unless the call ends sooner anyway, and traced where it matters
 // whether anything was sent.
-func (f *flight) context() (context.Context, context.CancelFunc) {
+func (f *flight) context(now time.Time) (context.Context, context.CancelFunc) {
 	ctx, cancel := f.req.Context(), context.CancelFunc(func() {})
 	f.timeout = f.attempt.timeout[min(f.call.Kind, kinds-1)]
 	if t := f.call.Limits.AttemptTimeout; t > 0 {
@@ -142,12 +143,14 @@ func (f *flight) context() (context.Context, context.CancelFunc) {
 	end, bounded := ctx.Deadline()
 	own := false // the attempt's timeout comes first
 	if f.timeout > 0 {
-		if at := time.Now().Add(f.timeout); !bounded || at.Before(end) {
+		if at := now.Add(f.timeout); !bounded || at.Before(end) {
 			end, own = at, true
 		}
 	}
-	if outer, ok := beneath(ctx); ok {
-		ctx, cancel = context.WithDeadline(outer, end)
+	if d := outermost(ctx); d != nil {
+		// The attempt's timer takes the place of the call's, so that a call needs one
+		// instead of two.
+		ctx, cancel = context.WithDeadline(d.Context, end)
 	} else if own {
 		ctx, cancel = context.WithDeadline(ctx, end)
 	}
@@ -158,25 +161,13 @@ func (f *flight) context() (context.Context, context.CancelFunc) {
 	return ctx, cancel
 }
 
-// beneath returns what lies below the call's [deadline], if it is the outermost part
-// of the context: there the attempt's timer can take its place, so that a call needs one
-// timer instead of two.
-func beneath(ctx context.Context) (context.Context, bool) {
-	if c, ok := ctx.(*callContext); ok {
-		if d, ok := c.Context.(*deadline); ok {
-			return d.Context, true
-		}
-	}
-	return nil, false
-}
-
-// header returns a copy of the request's headers with the request's id and without a
-// key.
+// header returns a copy of the request's headers with the request's id and without what
+// is withheld.
 func (f *flight) header() http.Header {
 	header := make(http.Header, len(f.req.Header)+3)
 	values := make([]string, 3) // of agent, id and key, in one piece
 	for name, given := range f.req.Header {
-		if !strings.EqualFold(name, "X-Api-Key") { // in whatever spelling
+		if !withheld(name) {
 			header[name] = given
 		}
 	}
@@ -207,18 +198,25 @@ func (f *flight) seal(ctx context.Context, header http.Header) *http.Request {
 	out := f.req.WithContext(ctx)
 	out.Header = header
 	if f.call.observed() { // a hook may have written what it must not
-		maps.DeleteFunc(header, func(name string, _ []string) bool { return strings.EqualFold(name, "X-Api-Key") })
+		maps.DeleteFunc(header, func(name string, _ []string) bool { return withheld(name) })
 		header["X-Request-Id"] = []string{f.call.RequestID}
 	}
 	if !f.key.IsZero() {
 		f.keySlot[0] = f.key.value()
 		header["X-Api-Key"] = f.keySlot
 	}
-	// net/http silently replays a request that carries one of these, whatever
-	// its method; the upstream knows neither.
-	delete(header, "Idempotency-Key")
-	delete(header, "X-Idempotency-Key")
 	return out
+}
+
+// withheld reports whether a header field never goes out as it was given: a key, in
+// whatever spelling, and what makes net/http silently replay a request, whatever its
+// method (the upstream knows neither of the two).
+func withheld(name string) bool {
+	switch name {
+	case "Idempotency-Key", "X-Idempotency-Key":
+		return true
+	}
+	return len(name) == len("X-Api-Key") && strings.EqualFold(name, "X-Api-Key")
 }
 
 // receive reads the whole answer and judges it. An answer under 400 is worth

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -58,6 +59,10 @@ func (c BudgetConfig) check() error {
 type Budget struct {
 	cfg BudgetConfig
 
+	// full is true while there is no room for what a success earns, which is nearly
+	// always: then nobody needs the lock.
+	full atomic.Bool
+
 	mu      sync.Mutex
 	tokens  float64
 	last    time.Time // tokens are counted up to here
@@ -80,7 +85,9 @@ func NewBudget(cfg BudgetConfig) (*Budget, error) {
 	if cfg.PerSecond == 0 {
 		cfg.PerSecond = d.PerSecond
 	}
-	return &Budget{cfg: cfg, tokens: cfg.Tokens, last: time.Now()}, nil
+	b := &Budget{cfg: cfg, tokens: cfg.Tokens, last: time.Now()}
+	b.full.Store(true)
+	return b, nil
 }
 
 // take pays for one retry, if the budget can.
@@ -95,7 +102,7 @@ func (b *Budget) take() bool {
 		b.refused++
 		return false
 	}
-	b.tokens--
+	b.spend()
 	return true
 }
 
@@ -111,8 +118,14 @@ func (b *Budget) spare() bool {
 	if b.tokens-1 < b.cfg.Tokens/2-1e-9 {
 		return false
 	}
-	b.tokens--
+	b.spend()
 	return true
+}
+
+// spend takes one token.
+func (b *Budget) spend() {
+	b.full.Store(false)
+	b.tokens--
 }
 
 // refund gives back what a retry took.
@@ -120,7 +133,7 @@ func (b *Budget) refund() { b.add(1) }
 
 // credit notes a call whose first attempt succeeded.
 func (b *Budget) credit() {
-	if b != nil {
+	if b != nil && !b.full.Load() {
 		b.add(b.cfg.Credit)
 	}
 }
@@ -132,6 +145,7 @@ func (b *Budget) add(n float64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.tokens = min(b.cfg.Tokens, b.tokens+n)
+	b.full.Store(b.tokens == b.cfg.Tokens)
 }
 
 // refill counts what time has brought since the last refill.

@@ -47,16 +47,37 @@ func (d *deadline) Deadline() (time.Time, bool) { return d.at, true }
 func (d *deadline) Done() <-chan struct{} { return d.arm().Done() }
 
 // Err implements [context.Context].
-func (d *deadline) Err() error {
-	early := time.Until(d.at) > 0
-	if early && d.armed.Load() == nil && !d.released.Load() {
+func (d *deadline) Err() error { return d.ended(time.Until(d.at) <= 0) }
+
+// ended is Err for a caller who knows whether the time has come.
+func (d *deadline) ended(due bool) error {
+	if !due && d.armed.Load() == nil && !d.released.Load() {
 		return d.Context.Err()
 	}
 	a := d.arm()
-	if !early { // its timer is due: an attempt's that was set for the same time may have come first
+	if due { // its timer is due: an attempt's that was set for the same time may have come first
 		<-a.Done()
 	}
 	return a.Err()
+}
+
+// endedAt is ctx.Err() for a caller who has just read the clock: to read it again
+// costs more than much of what a call does otherwise.
+func endedAt(ctx context.Context, now time.Time) error {
+	if d := outermost(ctx); d != nil {
+		return d.ended(!now.Before(d.at))
+	}
+	return ctx.Err()
+}
+
+// outermost returns the call's deadline if nothing but the call itself stands around it
+// in a context, else nil.
+func outermost(ctx context.Context) *deadline {
+	if c, ok := ctx.(*callContext); ok {
+		ctx = c.Context
+	}
+	d, _ := ctx.(*deadline)
+	return d
 }
 
 // Value implements [context.Context]. [context.Cause] asks here too.

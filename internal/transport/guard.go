@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"context"
 	"errors"
 	"net/http"
 )
@@ -69,7 +70,7 @@ func (g *guard) attempt(b *Breaker, call *Call, req *http.Request) (*http.Respon
 	}
 	defer leave.drop()
 	start = call.waited(ctx, EventBreakerWait, start)
-	slot, err := g.bulkhead.Acquire(ctx, call.Lane)
+	slot, err := g.slot(ctx, call.Lane)
 	if err != nil {
 		return refuse(req, err)
 	}
@@ -87,10 +88,19 @@ func (g *guard) attempt(b *Breaker, call *Call, req *http.Request) (*http.Respon
 	case err != nil:
 		return refuse(req, err)
 	}
-	if g.hedge.applies(call, permit, req) {
+	if g.hedge != nil && g.hedge.applies(call, permit, req) {
 		return g.sendHedged(b, permit, grant, call, req)
 	}
 	return g.send(permit, grant, call, req)
+}
+
+// slot waits for a slot of the bulkhead. One that is free is taken without asking
+// whether the context has ended: whoever comes next, throttle or attempt, asks.
+func (g *guard) slot(ctx context.Context, lane Lane) (Slot, error) {
+	if slot, ok := g.bulkhead.TryAcquire(lane); ok {
+		return slot, nil
+	}
+	return g.bulkhead.Acquire(ctx, lane)
 }
 
 func refuse(req *http.Request, err error) (*http.Response, error) {

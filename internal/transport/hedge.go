@@ -50,7 +50,7 @@ func NewHedge(cfg HedgeConfig) (*Hedge, error) {
 // applies reports whether a request may be made twice as far as the call is
 // concerned.
 func (h *Hedge) applies(call *Call, p permit, req *http.Request) bool {
-	return h != nil && methodOf(req) == http.MethodGet && req.Body == nil && call.state.safety == Idempotent &&
+	return methodOf(req) == http.MethodGet && req.Body == nil && call.state.safety == Idempotent &&
 		call.state.attempts > 1 && call.Lane == Interactive && call.Kind != KindPing && p.probe == nil
 }
 

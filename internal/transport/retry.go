@@ -143,7 +143,7 @@ func (r *retrier) check(ctx context.Context, resp *http.Response, err error) (bo
 	if outcome.Class == ClassRateLimited {
 		call.emit(ctx, Event{Kind: EventRateLimited, Wait: outcome.RetryAfter, StatusCode: outcome.Status})
 	}
-	if s.attempts <= 1 || ctx.Err() != nil || !repeatable(s, outcome) {
+	if s.attempts <= 1 || !repeatable(s, outcome) || ctx.Err() != nil {
 		return false, nil //nolint:nilerr // nil ends the loop with what the attempt itself returned
 	}
 	wait, ok := r.wait(ctx, s, outcome)

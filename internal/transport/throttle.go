@@ -65,11 +65,14 @@ func (t *Throttle) Take(ctx context.Context) (Grant, error) {
 	if t == nil {
 		return Grant{}, nil
 	}
-	if ctx.Err() != nil {
+	clock := time.Now()
+	if endedAt(ctx, clock) != nil {
 		return Grant{}, waitError(ctx)
 	}
+	// The clock may have moved on by the time the lock is had; then the tokens earned
+	// meanwhile are not counted yet, which errs on the slow side.
+	now := clock.Sub(t.base)
 	t.mu.Lock()
-	now := t.now()
 	if t.queue.size == 0 && t.ready(now) == 0 {
 		g := t.depart(now)
 		t.mu.Unlock()
