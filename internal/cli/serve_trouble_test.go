@@ -279,4 +279,3 @@ func TestTheReadyFileHasBothURLs(t *testing.T) {
 		}
 	}
 }
-
