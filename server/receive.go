@@ -79,7 +79,7 @@ func (s *Service) newWorker(notifier webhook.Notifier, own []webhook.Step) (*wor
 		notifier = w.notifier
 	}
 	steps, err := webhook.Pipeline(webhook.PipelineConfig{
-		Sessions: s.db.Sessions(), Confirm: s.cfg.Webhooks.Confirm, Fetch: s.upstream, Handlers: own, Notify: notifier,
+		Sessions: s.db.Sessions(), Confirm: s.cfg.Webhooks.Confirm, Fetch: s.upstream, Invalidate: s.upstream, Handlers: own, Notify: notifier,
 	})
 	if err != nil {
 		return nil, err

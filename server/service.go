@@ -34,6 +34,7 @@ type Service struct {
 	worker   *worker
 	figures  *figures
 
+	reads  *readAPI
 	public, admin http.Handler
 }
 
@@ -48,6 +49,8 @@ type settings struct {
 	notifier webhook.Notifier
 	steps    []webhook.Step
 	file     string
+	verifier TokenVerifier
+	limits   LimitsMaker
 }
 
 // WithLogger has the service log what happens: exchanges, changes of its health,
@@ -104,9 +107,10 @@ func (s *Service) assemble(given settings) (err error) {
 			return err
 		}
 	}
-	if s.upstream, err = newUpstream(s.cfg.Upstream, s.log, s.figures.hooks()); err != nil {
+	if s.upstream, err = newUpstream(s.cfg, s.log, s.figures.hooks()); err != nil {
 		return err
 	}
+	s.openReads(given.verifier)
 	if s.cfg.Webhooks.Enabled {
 		if err := s.openReceiver(given); err != nil {
 			return err
@@ -121,7 +125,12 @@ func (s *Service) assemble(given settings) (err error) {
 	for _, c := range append(s.checks(), given.checks...) {
 		s.monitors = append(s.monitors, newMonitor(c, s.noteHealth))
 	}
-	s.public = chain(s.publicRoutes(), s.layers())
+	routes := s.publicRoutes()
+	entrance, err := s.entrance(routes, given.limits)
+	if err != nil {
+		return err
+	}
+	s.public = chain(routes, s.layers(entrance...))
 	s.admin = chain(s.guard(s.adminRoutes()), s.layers())
 	return s.figures.read(s)
 }

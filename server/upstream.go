@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/asleep-sdk/asleep"
+	"github.com/asleep-sdk/asleep/cache"
+	"github.com/asleep-sdk/asleep/cache/memory"
 	"github.com/asleep-sdk/asleep/client"
 	"github.com/asleep-sdk/asleep/webhook"
 )
@@ -21,6 +23,7 @@ type upstream struct {
 	options  []client.Option
 	client   atomic.Pointer[client.Client]
 	seen     atomic.Pointer[sight]
+	cache    *cache.Cache // nil keeps nothing
 }
 
 // sight is the last attempt.
@@ -31,9 +34,16 @@ type sight struct {
 	status int
 }
 
-func newUpstream(u Upstream, log *slog.Logger, hooks client.Hooks) (*upstream, error) {
+func newUpstream(cfg Config, log *slog.Logger, hooks client.Hooks) (*upstream, error) {
+	u := cfg.Upstream
 	up := &upstream{settings: u}
-	up.options = append(u.clientOptions(), client.WithLogger(log), client.WithHooks(hooks), client.WithHooks(client.Hooks{AttemptEnd: up.look}))
+	if cfg.Caching {
+		var err error
+		if up.cache, err = newCache(cfg.CacheTTL); err != nil {
+			return nil, err
+		}
+	}
+	up.options = append(u.clientOptions(), client.WithLogger(log), client.WithHooks(hooks), client.WithHooks(client.Hooks{AttemptEnd: up.look}), client.WithCache(up.cache))
 	return up, up.use(u.APIKey)
 }
 
@@ -52,7 +62,33 @@ func (u *upstream) use(key Secret) error {
 
 func (u *upstream) stats() client.Stats { return u.client.Load().Stats() }
 
-func (u *upstream) close() error { return u.client.Load().Close() }
+func (u *upstream) close() error {
+	err := u.client.Load().Close()
+	if u.cache != nil {
+		err = errors.Join(err, u.cache.Close())
+	}
+	return err
+}
+
+// maxCache is the memory for what the service said, in bytes: some 2,500 nights.
+const maxCache = 32 << 20
+
+func newCache(ttl time.Duration) (*cache.Cache, error) {
+	near, err := memory.New(memory.Options{MaxBytes: maxCache})
+	if err != nil {
+		return nil, err
+	}
+	keep := cache.DefaultKeep()
+	if ttl > 0 {
+		keep.Mutable = ttl
+	}
+	return cache.New(near, cache.WithKeep(keep))
+}
+
+// Invalidate implements [webhook.Invalidator].
+func (u *upstream) Invalidate(ctx context.Context, user string) error {
+	return u.client.Load().InvalidateUser(ctx, user)
+}
 
 func (u *upstream) look(_ context.Context, op *client.Operation, a *client.Attempt) {
 	if a.Class != "canceled" { // that would say something about us
@@ -60,9 +96,10 @@ func (u *upstream) look(_ context.Context, op *client.Operation, a *client.Attem
 	}
 }
 
-// FetchSession implements [webhook.Fetcher].
+// FetchSession implements [webhook.Fetcher]. Nothing that is kept vouches for a
+// delivery.
 func (u *upstream) FetchSession(ctx context.Context, user, session string) (*asleep.Report, error) {
-	report, err := u.client.Load().Session(ctx, user, session)
+	report, err := u.client.Load().Session(ctx, user, session, client.SkipCache())
 	switch {
 	case err == nil:
 		return report, nil
