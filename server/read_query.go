@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -76,9 +77,9 @@ func parseQuery(r *http.Request) (map[string][]string, error) {
 	if len(r.URL.RawQuery) > 8<<10 {
 		return nil, badQuery("the query is too long")
 	}
-	values := r.URL.Query()
-	if strings.Contains(r.URL.RawQuery, ";") {
-		return nil, badQuery("the query has a semicolon in it: separate parameters by &, and encode it as %3B in values")
+	values, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, badQuery("the query is not understood: separate parameters by &, and encode what is special in values, such as ; as %3B")
 	}
 	return values, nil
 }

@@ -34,7 +34,7 @@ type Service struct {
 	worker   *worker
 	figures  *figures
 
-	reads  *readAPI
+	reads         *readAPI
 	public, admin http.Handler
 }
 
