@@ -242,6 +242,9 @@ func (s *Service) openReads(verifier TokenVerifier) {
 		s.reads.timeout = DefaultConfig().Reading.Timeout
 	}
 	s.reads.keys.Store(newKeyring(s.cfg.Reading.Keys))
+	if !s.reads.open() {
+		s.log.Info("the read API is off: READ_API_KEYS is not set")
+	}
 }
 
 // hide takes the ids of a request out of an error, unless they are wanted.

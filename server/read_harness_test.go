@@ -1,10 +1,12 @@
 package server_test
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -101,21 +103,31 @@ func (r *reading) put(t *testing.T, user string, report *asleep.Report) {
 	}
 }
 
+// described is the document, read once.
+type described struct {
+	document *openapi3.T
+	find     routers.Router
+	err      error
+}
+
+var describe = sync.OnceValue(func() (d described) {
+	if d.document, d.err = openapi3.NewLoader().LoadFromData(server.Document()); d.err != nil {
+		return d
+	}
+	if d.err = d.document.Validate(context.Background()); d.err == nil {
+		d.find, d.err = gorillamux.NewRouter(d.document)
+	}
+	return d
+})
+
 // contract finds routes in the document.
 func contract(t *testing.T) (*openapi3.T, routers.Router) {
 	t.Helper()
-	d, err := openapi3.NewLoader().LoadFromData(server.Document())
-	if err != nil {
-		t.Fatal(err)
+	d := describe()
+	if d.err != nil {
+		t.Fatal(d.err)
 	}
-	if err := d.Validate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	find, err := gorillamux.NewRouter(d)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return d, find
+	return d.document, d.find
 }
 
 // conform fails the test where an answer is not what the document says.
