@@ -119,12 +119,18 @@ func TestAThousandConnectionsWithin100MB(t *testing.T) {
 	runtime.GC()
 	runtime.ReadMemStats(&before)
 	conns := make([]net.Conn, 1000)
+	t.Cleanup(func() {
+		for _, c := range conns {
+			if c != nil {
+				_ = c.Close()
+			}
+		}
+	})
 	for i := range conns {
 		var err error
 		if conns[i], err = net.Dial("tcp", addr); err != nil {
 			t.Fatal(err)
 		}
-		defer func() { _ = conns[i].Close() }()
 	}
 	for range 2 {
 		for _, c := range conns {

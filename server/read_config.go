@@ -120,7 +120,7 @@ func origin(text string) (string, error) {
 	}
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || strings.Contains(u.Host, "*") ||
-		strings.ToLower(u.Scheme+"://"+u.Host) != strings.ToLower(text) {
+		!strings.EqualFold(u.Scheme+"://"+u.Host, text) {
 		return "", fmt.Errorf("%s is no origin: give scheme and host, and nothing behind them, such as https://app.example.com", config.Quote(text))
 	}
 	return strings.ToLower(text), nil

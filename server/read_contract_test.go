@@ -200,7 +200,7 @@ func TestADeadDatabaseIsA503AndADamagedOneA500(t *testing.T) {
 func TestAnUpstreamThatHangsIsA504InTime(t *testing.T) {
 	t.Parallel()
 	r := newReading(t, func(c *server.Config) { c.Reading.Timeout = 100 * time.Millisecond })
-	defer r.fake.Inject(asleeptest.Fault{Hang: true})()
+	r.fake.Inject(asleeptest.Fault{Hang: true})
 	for _, path := range readPaths {
 		begun := time.Now()
 		w := r.get(t, path)

@@ -1,7 +1,6 @@
 package limits_test
 
 import (
-	"context"
 	"strconv"
 	"strings"
 	"sync"
@@ -13,20 +12,20 @@ import (
 	"github.com/asleep-sdk/asleep/server/limits"
 )
 
-func newMemory(t testing.TB, requests int, window time.Duration) *limits.Memory {
-	t.Helper()
+func newMemory(tb testing.TB, requests int, window time.Duration) *limits.Memory {
+	tb.Helper()
 	m, err := limits.NewMemory(limits.Rate{Requests: requests, Window: window})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return m
 }
 
-func allow(t testing.TB, l limits.Limits, client string) limits.Decision {
-	t.Helper()
-	d, err := l.Allow(context.Background(), client)
+func allow(tb testing.TB, l limits.Limits, client string) limits.Decision {
+	tb.Helper()
+	d, err := l.Allow(tb.Context(), client)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return d
 }
