@@ -16,6 +16,7 @@ func (s *Service) publicRoutes() *router {
 	m := newRouter()
 	m.get("/live", s.live)
 	m.get("/ready", s.ready)
+	s.reads.routes(m)
 	if s.receiver != nil {
 		m.all("/asleep-webhook", s.receiver)
 		m.all("/webhook", s.receiver)

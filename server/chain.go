@@ -31,16 +31,15 @@ func chain(h http.Handler, layers []layer) http.Handler {
 // layers is the order of what stands around every handler. A layer may lean on
 // those before it: nothing is logged without an id, a panic is logged and
 // measured as the 500 that it became, and a refusal of any layer has all headers.
-// Who is let in (origins, limits) belongs between headers and size.
-func (s *Service) layers() []layer {
-	return []layer{
+// Between headers and size stands what judges who is let in.
+func (s *Service) layers(entrance ...layer) []layer {
+	return append(append([]layer{
 		{"request id", identify},
 		{"access log", s.accessLog},
 		{"figures", s.measure},
 		{"panics", s.recoverPanics},
 		{"headers", secure},
-		{"size", s.boundBody},
-	}
+	}, entrance...), layer{"size", s.boundBody})
 }
 
 // accessLog writes a line for every exchange once it is over, at info; probes
@@ -62,7 +61,7 @@ func (s *Service) accessLog(next http.Handler) http.Handler {
 				slog.Int64("bytes", x.bytes),
 				slog.String("request_id", x.id),
 			}
-			if user := r.Header.Get("X-User-Id"); user != "" {
+			if user := x.userOf(r); user != "" {
 				attributes = append(attributes, slog.Any("user", s.user(user)))
 			}
 			s.log.LogAttrs(r.Context(), level, "request", attributes...)

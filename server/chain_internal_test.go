@@ -28,6 +28,19 @@ func TestTheOrderOfTheLayersIsTheDocumentedOne(t *testing.T) {
 	if want := []string{"request id", "access log", "figures", "panics", "headers", "size"}; !slices.Equal(names, want) {
 		t.Errorf("%q, and doc.go says %q", names, want)
 	}
+	s := &Service{cfg: DefaultConfig()}
+	entrance, err := s.entrance(newRouter(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names = nil
+	for _, l := range s.layers(entrance...) {
+		names = append(names, l.name)
+	}
+	want := []string{"request id", "access log", "figures", "panics", "headers", "route", "process time", "origins", "limits", "compression", "size"}
+	if !slices.Equal(names, want) {
+		t.Errorf("from outside %q, and doc.go says %q", names, want)
+	}
 	var order []string
 	note := func(name string) layer {
 		return layer{name, func(next http.Handler) http.Handler {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/asleep-sdk/asleep/client"
@@ -45,11 +46,20 @@ type Config struct {
 	// calls [New] connects to it, and hands over the cache by [WithCache] and what
 	// becomes a part of the health by [WithCheck].
 	RedisURL Secret
-	// Caching allows calls to the service to be answered from what was kept, if there
-	// is a cache.
-	Caching bool
-	// CacheTTL is how long lists and averages are to be kept.
+	// Caching lets reads of the service be answered from memory, what changes for
+	// CacheTTL at most. What a delivery says is confirmed by the service itself.
+	Caching  bool
 	CacheTTL time.Duration
+
+	// Reading is the read API, Limits how often it may be asked.
+	Reading Reading
+	Limits  Limits
+	// CORSOrigins are the origins, such as https://app.example.com, whose pages may
+	// read; * is all.
+	CORSOrigins []string
+	// TrustedProxies are believed about whom they forward for (X-Forwarded-For).
+	TrustedProxies []netip.Prefix
+
 	// Metrics serves /metrics on AdminAddr.
 	Metrics bool
 
@@ -118,6 +128,9 @@ func DefaultConfig() Config {
 		DatabaseURL:     NewSecret(config.DefaultDatabase),
 		Metrics:         true,
 		Caching:         true,
+		CacheTTL:        5 * time.Minute,
+		Reading:         Reading{Timeout: 15 * time.Second},
+		Limits:          Limits{Enabled: true, Window: time.Minute, Requests: 100, Sessions: 10, Statistics: 5, Failures: 100},
 		MaxBody:         8 << 20,
 		ReadTimeout:     10 * time.Second,
 		ShutdownTimeout: 25 * time.Second,

@@ -9,7 +9,7 @@
 // # The model
 //
 // A [Service] has two handlers. [Service.Handler] is for the outside: deliveries at
-// POST /asleep-webhook and /webhook, /live, /ready. [Service.AdminHandler] is for
+// POST /asleep-webhook and /webhook, readers at /api/, /live, /ready. [Service.AdminHandler] is for
 // operators and their machines: /health, /metrics, /circuit-breaker/status and the
 // inbox; it stays on an address that the outside cannot reach. Behind them an
 // event goes
@@ -29,12 +29,42 @@
 //	figures      http_requests_total and its kin, by route template
 //	panics       become a 500, or break off an answer that had begun
 //	headers      nosniff, an empty content policy, no-store, no-referrer
+//
+// and around the handler for the outside, next to them:
+//
+//	route        which template the path fits, for the layers behind
+//	process time X-Process-Time, in seconds
+//	origins      CORS for /api/, by the list of origins; answers preflights
+//	limits       how often a client may ask, and bring wrong credentials: 429
+//	compression  gzip for /api/
+//
+// and innermost again:
+//
 //	size         no body is read beyond the limit
 //
 // Around the operators' handler stands a guard as well: on a loopback address it
 // answers to the name localhost only, so that no web page can reach it by a name of
 // its own (DNS rebinding), and it refuses changes that another site asks for.
 // Errors of all handlers have one form, [webhook.Problem].
+//
+// # Reading
+//
+// The read API answers from the store if it has what is asked for, else through the
+// cache from the service; X-Source says which. Statistics and lists are of the
+// store as soon as it has any session that fits: a store that was filled from some day
+// on shows what came since, and source=upstream passes it by. A night that is not final says
+// complete: false. Who may read, [Reading].Keys or a [TokenVerifier] tell; to an
+// [Access] to some users, others do not exist. Every answer is made within its time, also
+// where what makes it does not heed its context, or is a 504. [Document] has the whole
+// in OpenAPI.
+//
+// Answers have strong ETags. Complete nights may be kept by the reader for a day, lists for
+// half a minute, failures never. Compression is safe here: a browser adds no
+// credential of its own to a request, an attacker's page can thus not have its
+// guesses answered beside secrets (BREACH), and the lengths are blurred besides.
+//
+// [LimitsMaker] puts limits where processes share them. A client is the address that the
+// connection came from, or that [Config].TrustedProxies forwarded for.
 //
 // # Configuration
 //
@@ -58,8 +88,11 @@
 //
 //	database away, full, locked    deliveries are answered 503 with Retry-After and come again;
 //	                               /health is unhealthy; workers wait
+//	                               reads are 503 within two seconds
 //	API away                       events that have to be confirmed wait, burning no attempt;
-//	                               degraded
+//	                               reads are of the store, else 502, 503 or 504; degraded
+//	limits away                    requests are let in
+//	reads that never end           504, and from 512 of them on 503; deliveries go on
 //	Redis away                     degraded; calls are answered by the service itself
 //	notify address away            notifications are tried again for almost three days
 //	more events than can be worked 503 from Backlog on; nothing that was acknowledged is dropped

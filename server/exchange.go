@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"net/http"
+	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/asleep-sdk/asleep/client"
@@ -19,6 +21,8 @@ type exchange struct {
 	start  time.Time
 	status int   // 0 before the header
 	bytes  int64 // of the body
+	timed  bool  // the answer tells how long it took to make
+	user   atomic.Pointer[string]
 }
 
 // Unwrap gives the answer to [http.ResponseController].
@@ -26,18 +30,43 @@ func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 
 func (x *exchange) WriteHeader(status int) {
 	if x.status == 0 && status >= http.StatusOK { // 1xx may come any number of times
-		x.status = status
+		x.begin(status)
 	}
 	x.ResponseWriter.WriteHeader(status)
 }
 
 func (x *exchange) Write(b []byte) (int, error) {
 	if x.status == 0 {
-		x.status = http.StatusOK
+		x.begin(http.StatusOK)
 	}
 	n, err := x.ResponseWriter.Write(b)
 	x.bytes += int64(n)
 	return n, err
+}
+
+// ProcessTimeHeader says how long an answer took to make, in seconds.
+const ProcessTimeHeader = "X-Process-Time"
+
+func (x *exchange) begin(status int) {
+	x.status = status
+	if x.timed {
+		x.Header().Set(ProcessTimeHeader, strconv.FormatFloat(time.Since(x.start).Seconds(), 'f', 6, 64))
+	}
+}
+
+// setUser notes whom a request is about. It may be called beside the layers.
+func (x *exchange) setUser(id string) {
+	if id != "" {
+		x.user.Store(&id)
+	}
+}
+
+// userOf is whom a request is about, as far as that is known.
+func (x *exchange) userOf(r *http.Request) string {
+	if id := x.user.Load(); id != nil {
+		return *id
+	}
+	return r.Header.Get("X-User-Id")
 }
 
 type exchangeKey struct{}

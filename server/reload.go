@@ -10,7 +10,7 @@ import (
 
 // Reload takes over the secrets of another configuration: what makes a
 // delivery authentic, the API key, what notifications are signed with, the
-// token of operators. Requests under way go on with those they began with, and
+// token of operators, the keys of the read API. Requests under way go on with those they began with, and
 // none is refused because of the change. Everything else of cfg is left alone.
 // If any secret cannot be used, none is taken over.
 func (s *Service) Reload(cfg Config) error {
@@ -30,6 +30,7 @@ func (s *Service) Reload(cfg Config) error {
 	if s.worker != nil && s.worker.notifier != nil {
 		problems = append(problems, s.worker.notifier.SetSecrets(reveal(cfg.Notify.Secrets)))
 	}
+	s.reads.keys.Store(newKeyring(cfg.Reading.Keys))
 	s.token.Store(&cfg.AdminToken)
 	return errors.Join(problems...)
 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"path"
 	"slices"
 	"strings"
 
@@ -55,4 +56,21 @@ func (m *router) named(route string, h http.Handler) http.Handler {
 	})
 }
 
-func (m *router) ServeHTTP(w http.ResponseWriter, r *http.Request) { m.mux.ServeHTTP(w, r) }
+// match is the route that a request fits; "" if none does.
+func (m *router) match(r *http.Request) string {
+	if _, route := m.mux.Handler(r); route != "/" {
+		return route
+	}
+	return ""
+}
+
+// ServeHTTP answers a request. A path that is not clean is not found: the mux
+// would send a redirect, which is no form of failure here, and of a POST makes a GET.
+func (m *router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if p := r.URL.Path; p != "*" && strings.TrimSuffix(p, "/") != strings.TrimSuffix(path.Clean("/"+p), "/") {
+		exchangeOf(r).route = ""
+		webhook.WriteProblem(w, r, http.StatusNotFound, "not_found", "there is nothing at this path")
+		return
+	}
+	m.mux.ServeHTTP(w, r)
+}

@@ -35,6 +35,7 @@ type Service struct {
 	worker   *worker
 	figures  *figures
 
+	reads         *readAPI
 	public, admin http.Handler
 }
 
@@ -50,6 +51,8 @@ type settings struct {
 	steps    []webhook.Step
 	file     string
 	cache    *cache.Cache
+	verifier TokenVerifier
+	limits   LimitsMaker
 }
 
 // WithLogger has the service log what happens: exchanges, changes of its health,
@@ -68,8 +71,8 @@ func WithCheck(c Check) Option { return func(s *settings) { s.checks = append(s.
 // becomes part of the health, and requests about another inbox are refused.
 func WithFile(path string) Option { return func(s *settings) { s.file = path } }
 
-// WithCache answers calls to the service from c, if [Config].Caching allows it, and takes
-// back what c has of a user, in every process that shares it, when news of that user
+// WithCache answers calls to the service from c in place of 32 MB of memory, if
+// [Config].Caching allows it, and takes back what c has of a user, in every process that shares it, when news of that user
 // has been stored. Events are never confirmed from it. It remains the caller's to
 // close, after the service has ended.
 func WithCache(c *cache.Cache) Option { return func(s *settings) { s.cache = c } }
@@ -106,23 +109,16 @@ func New(cfg Config, db store.Store, opts ...Option) (*Service, error) {
 	return s, nil
 }
 
-// kept is the cache, if there is one and it is to be used.
-func (s *Service) kept(given *cache.Cache) *cache.Cache {
-	if !s.cfg.Caching {
-		return nil
-	}
-	return given
-}
-
 func (s *Service) assemble(given settings) (err error) {
 	if s.cfg.Metrics {
 		if s.figures, err = newFigures(); err != nil {
 			return err
 		}
 	}
-	if s.upstream, err = newUpstream(s.cfg.Upstream, s.figures.hooks(), s.log, s.kept(given.cache)); err != nil {
+	if s.upstream, err = newUpstream(s.cfg, s.figures.hooks(), s.log, given.cache); err != nil {
 		return err
 	}
+	s.openReads(given.verifier)
 	if s.cfg.Webhooks.Enabled {
 		if err := s.openReceiver(given); err != nil {
 			return err
@@ -137,7 +133,12 @@ func (s *Service) assemble(given settings) (err error) {
 	for _, c := range append(s.checks(), given.checks...) {
 		s.monitors = append(s.monitors, newMonitor(c, s.noteHealth))
 	}
-	s.public = chain(s.publicRoutes(), s.layers())
+	routes := s.publicRoutes()
+	entrance, err := s.entrance(routes, given.limits)
+	if err != nil {
+		return err
+	}
+	s.public = chain(routes, s.layers(entrance...))
 	s.admin = chain(s.guard(s.adminRoutes()), s.layers())
 	return s.figures.read(s)
 }

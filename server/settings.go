@@ -42,6 +42,7 @@ func ReadConfig(r *config.Reader) Config {
 	c.Notify.Secrets = r.Secrets("NOTIFY_SECRET")
 	caching := config.ReadCaching(r)
 	c.RedisURL, c.Caching, c.CacheTTL = caching.Redis, caching.Enabled, caching.TTL
+	c.readReading(r)
 	c.Metrics = r.Bool(c.Metrics, "ENABLE_METRICS")
 	c.MaxBody = int64(r.Int(int(c.MaxBody), 1<<10, maxMaxBody, "MAX_BODY_BYTES"))
 	c.ReadTimeout = r.Duration(c.ReadTimeout, "READ_TIMEOUT")
@@ -94,6 +95,7 @@ func (c Config) Check(p *config.Reader) {
 		c.checkWebhooks(p)
 	}
 	c.checkNotify(p)
+	c.checkReading(p)
 }
 
 func (c Config) checkWebhooks(p *config.Reader) {

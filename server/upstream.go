@@ -11,6 +11,7 @@ import (
 
 	"github.com/asleep-sdk/asleep"
 	"github.com/asleep-sdk/asleep/cache"
+	"github.com/asleep-sdk/asleep/cache/memory"
 	"github.com/asleep-sdk/asleep/client"
 	"github.com/asleep-sdk/asleep/internal/redact"
 	"github.com/asleep-sdk/asleep/webhook"
@@ -25,7 +26,8 @@ type upstream struct {
 	seen     atomic.Pointer[sight]
 
 	log         *slog.Logger
-	invalidates bool // there is a cache
+	invalidates bool         // there is a cache
+	own         *cache.Cache // the one that was made here, if it was
 }
 
 // sight is the last attempt.
@@ -36,8 +38,21 @@ type sight struct {
 	status int
 }
 
-func newUpstream(u Upstream, hooks client.Hooks, log *slog.Logger, kept *cache.Cache) (*upstream, error) {
+// newUpstream makes the way. What was answered is kept in the cache given, else in one of
+// its own, if the settings allow it.
+func newUpstream(cfg Config, hooks client.Hooks, log *slog.Logger, kept *cache.Cache) (*upstream, error) {
+	u := cfg.Upstream
 	up := &upstream{settings: u, log: log}
+	switch {
+	case !cfg.Caching:
+		kept = nil
+	case kept == nil:
+		var err error
+		if kept, err = newCache(cfg.CacheTTL); err != nil {
+			return nil, err
+		}
+		up.own = kept
+	}
 	up.options = append(u.clientOptions(), client.WithLogger(log), client.WithHooks(hooks), client.WithHooks(client.Hooks{AttemptEnd: up.look}))
 	if kept != nil {
 		up.options, up.invalidates = append(up.options, client.WithCache(kept)), true
@@ -60,7 +75,28 @@ func (u *upstream) use(key Secret) error {
 
 func (u *upstream) stats() client.Stats { return u.client.Load().Stats() }
 
-func (u *upstream) close() error { return u.client.Load().Close() }
+func (u *upstream) close() error {
+	err := u.client.Load().Close()
+	if u.own != nil {
+		err = errors.Join(err, u.own.Close())
+	}
+	return err
+}
+
+// maxCache is the memory for what the service said, in bytes: some 2,500 nights.
+const maxCache = 32 << 20
+
+func newCache(ttl time.Duration) (*cache.Cache, error) {
+	near, err := memory.New(memory.Options{MaxBytes: maxCache})
+	if err != nil {
+		return nil, err
+	}
+	keep := cache.DefaultKeep()
+	if ttl > 0 {
+		keep.Mutable = ttl
+	}
+	return cache.New(near, cache.WithKeep(keep))
+}
 
 func (u *upstream) look(_ context.Context, op *client.Operation, a *client.Attempt) {
 	if a.Class != "canceled" { // that would say something about us

@@ -26,7 +26,7 @@ acknowledged once it is on the disk, and worked until it is done, also after a
 crash. docs/serve.md is the manual.
 
 ADDR (default 127.0.0.1:8080) takes deliveries at POST /asleep-webhook and
-/webhook. ADMIN_ADDR (default 127.0.0.1:9090) has /health, /metrics,
+/webhook, and with READ_API_KEYS answers readers at /api/. ADMIN_ADDR (default 127.0.0.1:9090) has /health, /metrics,
 /circuit-breaker/status and the inbox, and must not be reachable from outside.
 /live and /ready are on both.
 
@@ -51,7 +51,7 @@ func newServeCommand(a *app) *cobra.Command {
 	o := &serveOptions{app: a}
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Receive webhooks and lose none",
+		Short: "Receive webhooks and lose none, and serve what they brought",
 		Long:  serveLong,
 		Example: `  export ASLEEP_API_KEY=… ASLEEP_WEBHOOK_SECRET=… DATABASE_URL=sqlite:./asleep.db
   asleep serve

@@ -13,8 +13,8 @@ import (
 // serveCacheBytes is what a service keeps of answers in its own memory, at most.
 const serveCacheBytes = 32 << 20
 
-// serveCache is what a service keeps of the answers of the upstream: in its memory, and in
-// the Redis of REDIS_URL, if one is named.
+// serveCache is what a service shares of the answers of the upstream over the Redis of
+// REDIS_URL. Without one it is empty, and the service keeps them in its memory alone.
 type serveCache struct {
 	kept *cache.Cache
 	tier *rediscache.Tier
@@ -24,18 +24,14 @@ type serveCache struct {
 func (o *serveOptions) openCache() *serveCache {
 	settings := config.ReadCaching(o.app.reader)
 	c := &serveCache{tier: o.app.redisTier(settings)}
-	if !settings.Enabled {
+	if !settings.Enabled || c.tier == nil {
 		return c
 	}
 	near, err := memory.New(memory.Options{MaxBytes: serveCacheBytes})
 	if err == nil {
 		keep := cache.DefaultKeep()
 		keep.Mutable = settings.TTL
-		options := []cache.Option{cache.WithKeep(keep)}
-		if c.tier != nil {
-			options = append(options, cache.WithFar(c.tier))
-		}
-		c.kept, err = cache.New(near, options...)
+		c.kept, err = cache.New(near, cache.WithKeep(keep), cache.WithFar(c.tier))
 	}
 	if err != nil {
 		o.app.problem("CACHE_TTL_SECONDS", "is of no use: %v", err)

@@ -63,7 +63,12 @@ var rooms = []room{
 	{dir: "webhook", house: []string{".", "store"}},
 	{dir: "webhook/webhooktest", house: []string{".", "store", "webhook"}},
 	{dir: "internal/pipelinelab", house: []string{".", "store/...", "webhook"}},
-	{dir: "server", house: []string{".", "cache/...", "client", "fleet", "hypnogram", "observe/...", "store/...", "webhook"}},
+	{dir: "server/limits"},
+	{
+		dir:   "server",
+		house: []string{".", "cache/...", "client", "fleet", "hypnogram", "observe/...", "server/limits", "store/...", "webhook"},
+		links: []string{"github.com/klauspost/compress", "github.com/rs/cors"},
+	},
 	{
 		dir:   "internal/cli/...",
 		house: []string{".", "asleeptest", "cache/...", "client", "fleet", "hypnogram", "internal/cli/...", "internal/filelock", "observe/...", "server", "store/...", "webhook/..."},

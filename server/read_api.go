@@ -1,0 +1,170 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/asleep-sdk/asleep/cache"
+	"github.com/asleep-sdk/asleep/client"
+	"github.com/asleep-sdk/asleep/store"
+	"github.com/asleep-sdk/asleep/webhook"
+)
+
+// readAPI answers readers from the store, the cache and the service.
+type readAPI struct {
+	sessions store.Sessions
+	upstream *upstream
+	keys     atomic.Pointer[keyring]
+	verifier TokenVerifier // nil: keys only
+	timeout  time.Duration
+	running  chan struct{} // a slot for every question under way
+	log      *slog.Logger
+	hide     func(*http.Request, error) string // takes ids out of an error
+}
+
+// How much one question may take of what all share.
+const (
+	maxReads  = 512             // questions under way, also those that nobody waits for any more
+	storeTime = 2 * time.Second // for the store to answer
+)
+
+// The routes of the read API.
+const (
+	routeSession     = "/api/sessions/{session}"
+	routeUserSession = "/api/users/{user}/sessions/{session}"
+	routeSessions    = "/api/users/{user}/sessions"
+	routeSummary     = "/api/users/{user}/summary"
+	routeStatistics  = "/api/statistics"
+	routeDocument    = "/api/openapi.yaml"
+	routeAPI         = "/api/" // whatever else
+)
+
+func (a *readAPI) open() bool { return a.verifier != nil || len(*a.keys.Load()) > 0 }
+
+func (a *readAPI) routes(m *router) {
+	a.route(m, routeSession, a.timeout, a.session, "user_id", "source")
+	a.route(m, routeUserSession, a.timeout, a.session, "source")
+	a.route(m, routeSessions, a.timeout, a.list, "from", "to", "timezone", "limit", "cursor", "source")
+	a.route(m, routeStatistics, 2*a.timeout, a.statistics, "user_id", "from", "to", "timezone", "period", "source")
+	a.route(m, routeSummary, 2*a.timeout, a.summary, "timezone", "source")
+	m.get(routeDocument, serveDocument)
+	m.all(routeAPI, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		webhook.WriteProblem(w, r, http.StatusNotFound, codeNotFound, "there is nothing at this path: "+routeDocument+" describes those there are")
+	}))
+}
+
+// route answers what fn makes of a question, within a time.
+func (a *readAPI) route(m *router, path string, timeout time.Duration, fn func(context.Context, *question) (*reply, error), parameters ...string) {
+	m.get(path, func(w http.ResponseWriter, r *http.Request) {
+		if !a.open() {
+			a.fail(w, r, &failure{status: http.StatusNotFound, code: codeOff, message: "the read API is off: READ_API_KEYS is not set"})
+			return
+		}
+		p, err := a.within(r, timeout, func(ctx context.Context) (*reply, error) {
+			access, err := a.admit(ctx, r)
+			if err != nil {
+				return nil, admission(err)
+			}
+			q, err := ask(r, parameters...)
+			if err != nil {
+				return nil, err
+			}
+			exchangeOf(r).setUser(q.user)
+			q.access = access
+			if q.user != "" && !access.To(q.user) {
+				return nil, errNotYours
+			}
+			return fn(ctx, q)
+		})
+		if err != nil {
+			a.fail(w, r, judge(err))
+			return
+		}
+		p.write(w, r)
+	})
+}
+
+// admission keeps apart who is refused, and who could not be judged.
+func admission(err error) error {
+	f := judge(err)
+	if f.status == http.StatusUnauthorized || f.status == http.StatusGatewayTimeout {
+		return f
+	}
+	return &failure{status: http.StatusServiceUnavailable, code: codeUnavailable, message: "nobody can tell now whether this token is good: try again later", retry: time.Second, cause: err}
+}
+
+type outcome struct {
+	reply    *reply
+	err      error
+	panicked any
+}
+
+// within waits for an answer no longer than the time, even if what makes it does
+// not care for its context: it then keeps its slot until it ends.
+func (a *readAPI) within(r *http.Request, timeout time.Duration, fn func(context.Context) (*reply, error)) (*reply, error) {
+	select {
+	case a.running <- struct{}{}:
+	default:
+		return nil, &failure{status: http.StatusServiceUnavailable, code: codeUnavailable, message: "too much is asked at once: try again later", retry: time.Second}
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), timeout)
+	defer cancel()
+	done := make(chan outcome, 1)
+	go func() {
+		var o outcome
+		defer func() {
+			if p := recover(); p != nil {
+				o = outcome{panicked: fmt.Sprintf("%v\n%s", p, debug.Stack())}
+			}
+			done <- o
+			<-a.running
+		}()
+		o.reply, o.err = fn(ctx)
+	}()
+	select {
+	case o := <-done:
+		if o.panicked != nil {
+			panic(o.panicked) //nolint:forbidigo // for the layer that answers panics
+		}
+		return o.reply, o.err
+	case <-ctx.Done():
+		return nil, errTimeout
+	}
+}
+
+// ofStore asks the store, within its time, and judges its errors.
+func ofStore[T any](ctx context.Context, fn func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeout(ctx, storeTime)
+	defer cancel()
+	type result struct {
+		v   T
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		v, err := fn(ctx)
+		done <- result{v, err}
+	}()
+	select {
+	case r := <-done:
+		return r.v, stored(r.err)
+	case <-ctx.Done():
+		return *new(T), stored(context.Cause(ctx))
+	}
+}
+
+// ofUpstream is the client that asks the service, or the cache before it.
+func (a *readAPI) ofUpstream() *client.Client { return a.upstream.client.Load() }
+
+// told says of an answer of the client where it came from.
+func told(o client.Origin) (source, time.Duration) {
+	if o.Tier == cache.TierNone {
+		return fromUpstream, 0
+	}
+	return fromCache, o.Age
+}

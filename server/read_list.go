@@ -1,0 +1,156 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/asleep-sdk/asleep"
+	"github.com/asleep-sdk/asleep/client"
+	"github.com/asleep-sdk/asleep/store"
+)
+
+// item is a session of a list, the same wherever it came from.
+type item struct {
+	SessionID string              `json:"session_id"`
+	UserID    string              `json:"user_id"`
+	State     asleep.SessionState `json:"state"`
+	Complete  bool                `json:"complete"` // the settled report is stored
+	Start     *time.Time          `json:"session_start_time"`
+	End       *time.Time          `json:"session_end_time"`
+	Zone      string              `json:"created_timezone"`
+	Figures   map[string]float64  `json:"figures"`
+}
+
+func (q *question) item(s store.Session) item {
+	at := func(t time.Time) *time.Time {
+		if t.IsZero() {
+			return nil
+		}
+		return new(t.In(q.location))
+	}
+	i := item{
+		SessionID: s.ID, UserID: s.UserID, State: s.State, Complete: s.Settled,
+		Start: at(s.Start), End: at(s.End), Zone: s.Zone, Figures: map[string]float64{},
+	}
+	for m := range store.AllMetrics() {
+		if v, ok := s.Metrics.Get(m); ok {
+			i.Figures[m.String()] = v
+		}
+	}
+	return i
+}
+
+// page is one page of a list.
+type page struct {
+	source source
+	age    time.Duration
+	items  []item
+	next   *cursor
+}
+
+// list answers with a page of a user's sessions, newest first: of the store if it
+// has any that fit, else of the service. The pages behind it are of the same.
+func (a *readAPI) list(ctx context.Context, q *question) (*reply, error) {
+	from := q.source
+	if q.cursor.source != "" {
+		if q.cursor.list != q.listID() || from != "" && from != q.cursor.source {
+			return nil, badQuery("the cursor is that of another list: keep user, from, to, timezone, limit and source as they were")
+		}
+		from = q.cursor.source
+	}
+	var p page
+	var err error
+	if from != fromUpstream {
+		p, err = a.storedPage(ctx, q)
+	}
+	if err == nil && (from == fromUpstream || from == "" && len(p.items) == 0) {
+		p, err = a.askedPage(ctx, q)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return p.reply(q), nil
+}
+
+func (a *readAPI) storedPage(ctx context.Context, q *question) (page, error) {
+	query := store.Query{UserID: q.user, After: q.cursor.after, Limit: q.limit + 1, Brief: true}
+	query.From, query.To = q.instants()
+	found, err := ofStore(ctx, func(ctx context.Context) ([]store.Session, error) { return a.sessions.List(ctx, query) })
+	if err != nil {
+		return page{}, err
+	}
+	p := page{source: fromStore, items: []item{}}
+	if len(found) > q.limit {
+		found = found[:q.limit]
+		p.next = &cursor{list: q.listID(), source: fromStore, after: store.CursorOf(found[q.limit-1])}
+	}
+	for _, s := range found {
+		if s.UserID == q.user { // whatever the store says
+			p.items = append(p.items, q.item(s))
+		}
+	}
+	return p, nil
+}
+
+func (a *readAPI) askedPage(ctx context.Context, q *question) (page, error) {
+	var origin client.Origin
+	found, err := a.ofUpstream().ListSessions(ctx, q.user, client.PageQuery{From: q.from, To: q.to, Offset: q.cursor.offset, PageSize: q.limit, Order: asleep.SortOrderDescending},
+		client.InTimezone(q.zone), client.WithOrigin(&origin))
+	if err != nil {
+		return page{}, err
+	}
+	p := page{items: []item{}}
+	p.source, p.age = told(origin)
+	if next := q.cursor.offset + q.limit; len(found.Sessions) >= q.limit && next <= maxOffset {
+		p.next = &cursor{list: q.listID(), source: fromUpstream, offset: next}
+	}
+	for i := range found.Sessions {
+		s, err := store.FromSummary(q.user, &found.Sessions[i], time.Now())
+		if err != nil {
+			return page{}, err
+		}
+		p.items = append(p.items, q.item(s))
+	}
+	return p, nil
+}
+
+func (p page) reply(q *question) *reply {
+	r := &reply{source: p.source, age: p.age, fresh: keepList(p.age), lines: [][]byte{}}
+	body := struct {
+		UserID   string            `json:"user_id"`
+		Timezone string            `json:"timezone"`
+		Sessions []json.RawMessage `json:"sessions"`
+		Next     *string           `json:"next_cursor"`
+	}{UserID: q.user, Timezone: q.zone, Sessions: []json.RawMessage{}}
+	for _, i := range p.items {
+		line := encode(i)
+		r.lines = append(r.lines, line)
+		body.Sessions = append(body.Sessions, line)
+	}
+	if p.next != nil {
+		text := p.next.String()
+		body.Next = &text
+		values := q.URL.Query()
+		values.Set("cursor", text)
+		r.next = (&url.URL{Path: q.URL.Path, RawPath: q.URL.RawPath, RawQuery: values.Encode()}).String()
+	}
+	r.body = encode(body)
+	return r
+}
+
+// oneLine takes the line breaks out of an object, where it has any.
+func oneLine(raw string) []byte {
+	raw = strings.TrimSpace(raw)
+	if !strings.ContainsAny(raw, "\r\n") {
+		return []byte(raw)
+	}
+	var b bytes.Buffer
+	if json.Compact(&b, []byte(raw)) != nil {
+		return []byte("null") // what is no JSON was never stored
+	}
+	return b.Bytes()
+}
