@@ -10,7 +10,8 @@ import (
 	"github.com/asleep-sdk/asleep/internal/transport"
 )
 
-// benched returns a client over a wire that costs nothing.
+// benched returns a client over a wire that costs nothing. It is not the one of the
+// tests, which logs everything: that would measure the log.
 func benched(b *testing.B, body string) *client.Client {
 	b.Helper()
 	header := http.Header{"Content-Type": {"application/json"}}
@@ -20,7 +21,12 @@ func benched(b *testing.B, body string) *client.Client {
 			Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body)),
 		}, nil
 	})
-	return newClient(b, client.WithHTTPClient(&http.Client{Transport: wire}), client.WithTimezone("Asia/Seoul"))
+	c, err := client.New(secret, append(bare(), client.WithHTTPClient(&http.Client{Transport: wire}), client.WithTimezone("Asia/Seoul"))...)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = c.Close() })
+	return c
 }
 
 func BenchmarkSession(b *testing.B) {
