@@ -217,8 +217,8 @@ func TestThePingOfAHealthyServiceIsNoErrorInTheLog(t *testing.T) {
 		var out bytes.Buffer
 		logger := slog.New(slog.NewJSONHandler(&out, nil))
 		guarded(t, func() int { return status }, func(s *subject) {
-			if err := s.client.Ping(s.T.Context()); err != nil {
-				s.T.Error(err)
+			if err := s.client.Ping(s.Context()); err != nil {
+				s.Error(err)
 			}
 		}, client.WithLogger(logger))
 		if !strings.Contains(out.String(), want) {
