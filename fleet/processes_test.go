@@ -20,6 +20,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9/logging"
+
 	"github.com/asleep-sdk/asleep/asleeptest"
 	"github.com/asleep-sdk/asleep/client"
 	"github.com/asleep-sdk/asleep/fleet"
@@ -31,6 +33,7 @@ import (
 const workerVariable = "FLEET_TEST_WORKER"
 
 func TestMain(m *testing.M) {
+	logging.Disable() // go-redis reports every failed dial
 	if text := os.Getenv(workerVariable); text != "" {
 		os.Exit(work(text))
 	}
@@ -291,10 +294,20 @@ func (u *upstream) judge(t *testing.T, what string, from, to time.Time, burst in
 	}
 }
 
+// alone skips a test that measures rates where the race detector slows every process down
+// and other packages are tested beside it; `make test` runs it once more without.
+func alone(t *testing.T) {
+	t.Helper()
+	if raceEnabled {
+		t.Skip("the race detector distorts what is measured: run it without")
+	}
+}
+
 // The tests of ten processes run alone, as two cores are few for ten of them. While they
 // start, some reservations take longer than the budget: one in twenty may.
 
 func TestTenProcessesShareALimit(t *testing.T) {
+	alone(t)
 	redis, up := dbtest.Redis(t), newUpstream(t)
 	up.fake.SetRateLimit(asleeptest.RateLimit{Rate: 100, Burst: 20})
 	workers := start(t, 10, orders{Redis: "redis://" + redis.Addr, Upstream: up.url, Rate: 100, Burst: 20, Callers: 4})
@@ -315,6 +328,7 @@ func TestTenProcessesShareALimit(t *testing.T) {
 }
 
 func TestTenProcessesLoseTwoAndThenRedisAndFindItAgain(t *testing.T) {
+	alone(t)
 	redis, up := dbtest.Redis(t), newUpstream(t)
 	up.fake.SetRateLimit(asleeptest.RateLimit{Rate: 100, Burst: 20})
 	workers := start(t, 10, orders{Redis: "redis://" + redis.Addr, Upstream: up.url, Rate: 100, Burst: 20, Callers: 4})
@@ -344,7 +358,8 @@ func TestTenProcessesLoseTwoAndThenRedisAndFindItAgain(t *testing.T) {
 	up.judge(t, "two killed", killed, gone, 20, living, 95)
 	up.judge(t, "without Redis", gone, back, 20, living, 85)
 	up.judge(t, "with Redis again", back.Add(time.Second), end, 20, living, 95)
-	up.judge(t, "all the time", begin, end, 20, living, 95)
+	// What Redis knew went with it: what processes had booked there may overlap by a little.
+	up.judge(t, "all the time", begin, end, 20+6, living, 95)
 	for i, f := range found {
 		if f.Failed > 0 || f.Slow > f.Calls/20 || f.Stats.Outages == 0 || f.Stats.Alone == 0 || f.Stats.Away || f.Stats.Settling {
 			t.Errorf("process %d: %+v", i+1, f)
