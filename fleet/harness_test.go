@@ -92,6 +92,10 @@ func pause(tb testing.TB, d time.Duration) {
 	}
 }
 
+// uneven is by how many tokens an interval may seem to outdo the limit: a token is used when
+// its caller has been woken, which is some milliseconds after the instant it is good for.
+const uneven = 3
+
 // excess is by how much what was sent at these times, in order, outdid rate*t + burst
 // in the worst interval; it is negative if none did.
 func excess(sent []time.Time, rate float64, burst int) (worst float64, from, to time.Time) {

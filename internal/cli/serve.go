@@ -112,8 +112,16 @@ func (o *serveOptions) serve(ctx context.Context, cfg server.Config, db *databas
 	}
 	stop := o.reloadOnHangup(ctx, service)
 	defer stop()
-	forget := context.AfterFunc(ctx, func() { tellSystemd(daemon.SdNotifyStopping) })
-	defer forget()
+	told := make(chan struct{})
+	forget := context.AfterFunc(ctx, func() {
+		defer close(told)
+		tellSystemd(daemon.SdNotifyStopping)
+	})
+	defer func() {
+		if !forget() { // it is being said: a quick end must not come before it
+			<-told
+		}
+	}()
 	err = service.Run(ctx, func(at server.Addresses) error {
 		tellSystemd(daemon.SdNotifyReady)
 		return o.announce(at)

@@ -195,7 +195,7 @@ func TestThrottleFindsAnUnknownLimit(t *testing.T) {
 		{"bucket of 100", bucketOf(100, 100), map[float64]goal{far: {1.05, 98, 85}, near: {1.02, 98, 98}, exact: {1, 98.05, 98.05}}},
 		{"window of 1 s", fixedOf(100, time.Second, 0), map[float64]goal{far: {1.09, 80, 50}, near: {1.05, 80, 45}, exact: {1.02, 92, 50}}},
 		{"window of 1 s, out of step", fixedOf(100, time.Second, time.Second/2), map[float64]goal{far: {1.09, 90, 45}, near: {1.05, 90, 65}, exact: {1, 98.05, 98.05}}},
-		{"window of 100 ms", fixedOf(10, time.Second/10, 0), map[float64]goal{far: {1.08, 55, 20}, near: {1.04, 70, 20}, exact: {1.03, 70, 20}}},
+		{"window of 100 ms", fixedOf(10, time.Second/10, 0), map[float64]goal{far: {1.08, 50, 15}, near: {1.04, 60, 15}, exact: {1.03, 60, 15}}},
 		{"sliding second", slidingOf(100, time.Second), map[float64]goal{far: {1.06, 75, 60}, near: {1.05, 75, 45}, exact: {1.02, 80, 50}}},
 	} {
 		for _, rate := range []float64{far, near, exact} {
