@@ -216,6 +216,7 @@ func corrupt(t *testing.T, _ *dbtest.Server, c redis.UniversalClient) {
 }
 
 func TestAThrottleOutlivesWhateverBefallsRedis(t *testing.T) {
+	alone(t)
 	t.Parallel()
 	for _, trouble := range troubles {
 		t.Run(trouble.name, func(t *testing.T) {
