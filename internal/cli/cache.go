@@ -46,11 +46,14 @@ func (a *app) redisTier(s config.Caching) *rediscache.Tier {
 	logging.Disable() // go-redis would print every failed dial
 	tier, err := rediscache.Open(s.Redis.Reveal(), o)
 	if err != nil {
-		reason := strings.TrimPrefix(err.Error(), "asleep/rediscache: "+cache.ErrConfig.Error()+": ")
-		a.problem(s.Label, "is not accepted: %s: give a URL such as redis://127.0.0.1:6379/0", reason)
+		a.problemOfRedis(s, strings.TrimPrefix(err.Error(), "asleep/rediscache: "+cache.ErrConfig.Error()+": "))
 		return nil
 	}
 	return tier
+}
+
+func (a *app) problemOfRedis(s config.Caching, reason string) {
+	a.problem(s.Label, "is not accepted: %s: give a URL such as redis://127.0.0.1:6379/0", reason)
 }
 
 func (a *app) answers(s config.Caching, use cacheUse) *answers {

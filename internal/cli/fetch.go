@@ -58,6 +58,7 @@ type fetchOptions struct {
 
 	concurrency   int
 	rate          float64
+	sharedRate    bool
 	maxDuration   time.Duration
 	maxOutage     time.Duration
 	progressEvery time.Duration
@@ -101,6 +102,7 @@ func newFetchCommand(a *app) *cobra.Command {
 	addBool(flags, &o.overwrite, "overwrite", "start over: replace what --out, --error-file and the checkpoint hold")
 	addInt(flags, &o.concurrency, "concurrency", "N", "most calls in flight", 1, client.MaxBatchConcurrency)
 	addNumber(flags, &o.rate, "rate", "N", "most requests a second, repetitions included; 0 means 10", math.Inf(1))
+	addBool(flags, &o.sharedRate, "shared-rate", "--rate is that of all processes together that have this API key and the Redis of REDIS_URL")
 	addDuration(flags, &o.maxDuration, "max-duration", "start no user after this time, and stop resumable")
 	addDuration(flags, &o.maxOutage, "max-outage", "stop resumable when the service was away this long")
 	addBool(flags, &o.dryRun, "dry-run", "only estimate the number of calls, from the lists of some users")
@@ -134,7 +136,7 @@ func (o *fetchOptions) run(ctx context.Context) error {
 }
 
 // client makes the client of the flags: all that flags mean to it stands here.
-func (o *fetchOptions) client(ctx context.Context) (c *client.Client, end func()) {
+func (o *fetchOptions) client(ctx context.Context) (_ *client.Client, end func()) {
 	connections := o.concurrency
 	if most := o.app.reader.Int(0, 1, math.MaxInt32, "ASLEEP_MAX_CONNECTIONS", "MAX_CONNECTIONS"); most > 0 {
 		connections = min(connections, most)
@@ -144,18 +146,26 @@ func (o *fetchOptions) client(ctx context.Context) (c *client.Client, end func()
 	if o.rate > 0 {
 		throttle = client.Throttle{Rate: o.rate}
 	}
+	var shared *sharedRate
+	if o.sharedRate {
+		shared = o.app.shareRate(o.app.origin("shared-rate").label, throttle.Rate)
+	}
 	// The batch itself stops asking a service that is out and probes it with one
 	// call at a time, sooner than a breaker would: the breaker only counts.
 	breaker := client.DefaultBreaker()
 	breaker.Mode = client.BreakerMetricsOnly
-	return o.app.cachedClient(ctx, cacheUse{quiet: o.quiet},
+	c, forget := o.app.cachedClient(ctx, cacheUse{quiet: o.quiet}, append([]client.Option{
 		client.WithTimezone(o.period.timezone),
 		client.WithBreaker(breaker),
 		client.WithPool(client.Pool{MaxConnections: connections}),
 		client.WithThrottle(throttle),
 		// Nobody else calls through this client: nothing is kept from the batch.
 		client.WithBulkhead(client.Bulkhead{Limit: connections, Reserve: -1}),
-	)
+	}, shared.options()...)...)
+	if !o.quiet && o.app.refusal() == nil {
+		shared.greet(ctx)
+	}
+	return c, func() { forget(); shared.close() }
 }
 
 // list opens the users. total is their number, duplicates included, 0 if it is
