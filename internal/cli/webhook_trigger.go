@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"cmp"
 	"context"
+	crand "crypto/rand"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -113,7 +115,8 @@ func (o *webhookTriggerOptions) content() (string, error) {
 	}
 	fake := asleeptest.New(asleeptest.Config{Seed: rand.Uint64()})
 	fake.AddUser(asleeptest.User{ID: o.user})
-	id, err := fake.AddSession(o.user, asleeptest.Session{ID: o.session, Length: 8 * time.Hour})
+	const length = 8 * time.Hour
+	id, err := fake.AddSession(o.user, asleeptest.Session{ID: cmp.Or(o.session, newSessionID(time.Now().Add(-length))), Length: length})
 	if err != nil {
 		return "", err
 	}
@@ -122,4 +125,10 @@ func (o *webhookTriggerOptions) content() (string, error) {
 		Kind: asleep.WebhookEvent(o.event), Version: asleep.WebhookVersion(strings.ToUpper(version)), Flat: flat, UserInHeader: o.header, Seq: o.seq, Epochs: o.epochs,
 	})
 	return body, err
+}
+
+// newSessionID is an id as the service makes them. A fake of one user would give those that
+// are triggered in one second the same.
+func newSessionID(start time.Time) string {
+	return start.UTC().Format("20060102150405_") + strings.ToLower(crand.Text()[:5])
 }
