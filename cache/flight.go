@@ -27,12 +27,13 @@ type fence struct {
 // before done is closed and not changed after.
 type flight struct {
 	fence
-	id    flightKey
-	done  chan struct{}
-	value any // shared: every caller copies it
-	from  Origin
-	err   error
-	crash *PanicError
+	id     flightKey
+	done   chan struct{}
+	landed bool // done is closed; for whoever flies
+	value  any  // shared: every caller copies it
+	from   Origin
+	err    error
+	crash  *PanicError
 }
 
 func (l *loads) init() {
@@ -61,6 +62,7 @@ func (l *loads) land(f *flight) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.unlist(f)
+	f.landed = true
 	close(f.done)
 }
 
