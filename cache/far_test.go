@@ -66,18 +66,19 @@ func TestAFailingFarTierFailsNoCall(t *testing.T) {
 	for name, f := range map[string]cachetest.Faults{
 		"fails":           {Err: errors.New("connection refused")},
 		"fails after all": {Err: errors.New("connection reset"), Late: true},
-		"loses its marks": {Lie: func(_ cache.Key, v []byte, _ cache.Marks) ([]byte, cache.Marks) { return v, cache.Marks{} }},
-		"other marks": {Lie: func(_ cache.Key, v []byte, _ cache.Marks) ([]byte, cache.Marks) {
+		"loses its marks": {Lie: func(_ cache.Key, v string, _ cache.Marks) (string, cache.Marks) { return v, cache.Marks{} }},
+		"other marks": {Lie: func(_ cache.Key, v string, _ cache.Marks) (string, cache.Marks) {
 			return v, cache.Marks{Epoch: "x", Generation: "y"}
 		}},
-		"garbage": {Lie: func(_ cache.Key, _ []byte, m cache.Marks) ([]byte, cache.Marks) { return []byte("garbage"), m }},
-		"nothing": {Lie: func(_ cache.Key, _ []byte, m cache.Marks) ([]byte, cache.Marks) { return []byte{}, m }},
-		"cut off": {Lie: func(_ cache.Key, v []byte, m cache.Marks) ([]byte, cache.Marks) { return v[:len(v)/2], m }},
-		"a bit flipped": {Lie: func(_ cache.Key, v []byte, m cache.Marks) ([]byte, cache.Marks) {
-			if len(v) > 0 {
-				v[len(v)/2] ^= 1
+		"garbage": {Lie: func(_ cache.Key, _ string, m cache.Marks) (string, cache.Marks) { return "garbage", m }},
+		"nothing": {Lie: func(_ cache.Key, _ string, m cache.Marks) (string, cache.Marks) { return "", m }},
+		"cut off": {Lie: func(_ cache.Key, v string, m cache.Marks) (string, cache.Marks) { return v[:len(v)/2], m }},
+		"a bit flipped": {Lie: func(_ cache.Key, v string, m cache.Marks) (string, cache.Marks) {
+			b := []byte(v)
+			if len(b) > 0 {
+				b[len(b)/2] ^= 1
 			}
-			return v, m
+			return string(b), m
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -62,7 +62,10 @@ func (r *read[T]) shared(ctx context.Context) (T, Origin, error) {
 		return none, from, private(f.err)
 	}
 	v, _ := f.value.(T)
-	return r.kind.Clone(v), from, nil
+	if f.shared {
+		v = r.kind.Clone(v)
+	}
+	return v, from, nil
 }
 
 // private copies what this package made of an error that others are given too.
@@ -119,7 +122,7 @@ func (r *read[T]) fly(ctx context.Context, f *flight) {
 
 // land hands out what a flight has brought.
 func (r *read[T]) land(f *flight, out outcome[T]) {
-	f.value, f.from, f.err = out.value, out.from, out.err
+	f.value, f.shared, f.from, f.err = out.value, out.near, out.from, out.err
 	if !out.fills { // else calls may still join, rather than load what is about to be stored
 		r.cache.loads.leave(f)
 	}
