@@ -129,7 +129,7 @@ func decodeEpochs[T ~int8](b []byte, into *[]T) error {
 	}
 	for {
 		for ; i+1 < len(b) && b[i+1] == ',' && b[i]-'0' <= 9; i += 2 { // nearly all are one digit
-			out = append(out, T(b[i]-'0')) //nolint:gosec // 0 to 9
+			out = append(out, T(b[i]-'0'))
 		}
 		i = skipSpace(b, i)
 		v, next, err := epoch(b, i)
