@@ -33,10 +33,6 @@ func TestNobodyEverSeesAnothersValue(t *testing.T) {
 				}
 			}
 		}
-		stored := func(k cache.Key) cache.Key {
-			k.Kind, k.Schema = notes.Name, notes.Schema
-			return k
-		}
 		any1 := func() cache.Key { return keys[r.IntN(len(keys))] }
 		for range 6000 {
 			k := any1()

@@ -99,3 +99,37 @@ func TestCloseStoresWhatWasLoadedAndGivesTheLeaseBack(t *testing.T) {
 		}
 	})
 }
+
+func TestAValueThatIsKeptNowhereElseGivesItsLeaseBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		hub := cachetest.NewHub()
+		begun := time.Now()
+		for range 3 {
+			for _, says := range []string{"unfinished: a", "forbidden: b"} {
+				newProcess(t, hub).want(&service{says: says}, says, cache.TierNone)
+			}
+		}
+		if took := time.Since(begun); took != 0 {
+			t.Errorf("they waited %v for each other", took)
+		}
+	})
+}
+
+func TestALeaseThatCameWithTheValueIsGivenBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := stocked(t)
+		looks := 0
+		p.link.Break(cachetest.Faults{Lie: func(_ cache.Key, v string, m cache.Marks) (string, cache.Marks) {
+			if looks++; looks == 1 { // another process stores it right after
+				v = ""
+			}
+			return v, m
+		}})
+		p.want(&service{err: errTrouble}, "durable: a", cache.TierFar)
+		if g, err := p.link.Lease(t.Context(), stored(k1), time.Minute); err != nil || g.Lease == "" || looks != 3 {
+			t.Errorf("%+v, %v after %d looks", g, err, looks)
+		}
+	})
+}
