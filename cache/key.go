@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"slices"
 )
 
 // Tenant stands for one account at one service: 32 hex digits made of the API
@@ -67,6 +68,7 @@ func (k Key) Name() string {
 // their lengths before them. Encryption binds a value to it as additional data.
 func (k Key) AppendBinary(b []byte) []byte {
 	k = k.normal()
+	b = slices.Grow(b, len(k.Tenant)+len(k.User)+len(k.Kind)+len(k.ID)+len(k.Zone)+6*binary.MaxVarintLen32)
 	b = appendText(b, k.Tenant)
 	for _, member := range [...]string{k.User, k.Kind, k.ID, k.Zone} {
 		b = appendText(b, member)

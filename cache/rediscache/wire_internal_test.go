@@ -86,13 +86,42 @@ func FuzzAnswers(f *testing.F) {
 	})
 }
 
-// FuzzSealed: what opens is what was sealed, and for the key that it was sealed for.
-func FuzzSealed(f *testing.F) {
+func sealedTier(tb testing.TB) *Tier {
+	tb.Helper()
 	ring, err := seal.New(bytes.Repeat([]byte{1}, seal.KeySize))
 	if err != nil {
-		f.Fatal(err)
+		tb.Fatal(err)
 	}
-	tier := &Tier{sealer: ring}
+	return &Tier{sealer: ring}
+}
+
+func TestASealedValueIsBoundToItsWholeKey(t *testing.T) {
+	t.Parallel()
+	tier := sealedTier(t)
+	k := cache.Key{Tenant: "t", User: "u", Kind: "k", ID: "i", Zone: "z", Schema: 1}
+	good, err := tier.seal(k, []byte("a night"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := tier.open(k, string(good)); got != "a night" {
+		t.Errorf("it opens as %q", got)
+	}
+	for name, change := range map[string]func(*cache.Key){
+		"tenant": func(k *cache.Key) { k.Tenant = "x" }, "user": func(k *cache.Key) { k.User = "x" },
+		"kind": func(k *cache.Key) { k.Kind = "x" }, "id": func(k *cache.Key) { k.ID = "x" },
+		"zone": func(k *cache.Key) { k.Zone = "x" }, "schema": func(k *cache.Key) { k.Schema = 2 },
+	} {
+		other := k
+		change(&other)
+		if got := tier.open(other, string(good)); got != unopened {
+			t.Errorf("of another %s it opens as %q", name, got)
+		}
+	}
+}
+
+// FuzzSealed: what opens is what was sealed, and for the key that it was sealed for.
+func FuzzSealed(f *testing.F) {
+	tier := sealedTier(f)
 	k := cache.Key{Tenant: "t", User: "u", ID: "1"}
 	good, err := tier.seal(k, []byte("a night"))
 	if err != nil {
