@@ -34,6 +34,19 @@ func TestNoticesComeBackAsTheyWere(t *testing.T) {
 	}
 }
 
+func TestOnlyWhatMarksLookLikeIsTakenForMarks(t *testing.T) {
+	t.Parallel()
+	good := newMarks()
+	if m, ok := parseMarks(good); !ok || formatMarks(m) != good {
+		t.Errorf("%q is read as %+v, %v", good, m, ok)
+	}
+	for _, other := range []any{nil, int64(53), []any{good}, "", good[1:], good + "x", strings.Replace(good, ".", ":", 1), strings.Repeat("x", 80)} {
+		if m, ok := parseMarks(other); ok {
+			t.Errorf("%v is read as %+v", other, m)
+		}
+	}
+}
+
 func FuzzParseMarks(f *testing.F) {
 	for _, s := range []string{newMarks(), "", ".", "x"} {
 		f.Add(s)
