@@ -60,7 +60,7 @@ type Leaser interface {
 // Grant is the answer to a wish for a lease.
 type Grant struct {
 	Lease  string // random and unique; "" if another process holds the key
-	Holder string // tells the lease in force from an earlier one
+	Holder string // tells the lease in force from an earlier one; "" if none can be had
 	Value  string // as Far.Get
 	Marks  Marks
 }

@@ -102,6 +102,8 @@ func (r *read[T]) await(ctx context.Context, at *farValue[T]) (lease string) {
 			return ""
 		case grant.Lease != "":
 			return grant.Lease
+		case grant.Holder == "": // nobody can have it
+			return ""
 		case holder != "" && grant.Holder != holder, !time.Now().Before(until):
 			return ""
 		}

@@ -1,6 +1,7 @@
 package cache_test
 
 import (
+	"context"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -130,6 +131,35 @@ func TestALeaseThatCameWithTheValueIsGivenBack(t *testing.T) {
 		p.want(&service{err: errTrouble}, "durable: a", cache.TierFar)
 		if g, err := p.link.Lease(t.Context(), stored(k1), time.Minute); err != nil || g.Lease == "" || looks != 3 {
 			t.Errorf("%+v, %v after %d looks", g, err, looks)
+		}
+	})
+}
+
+// leaseless is a tier that has no memory for leases.
+type leaseless struct{ *cachetest.Link }
+
+func (l leaseless) Lease(ctx context.Context, key cache.Key, _ time.Duration) (g cache.Grant, err error) {
+	g.Value, g.Marks, err = l.Get(ctx, key)
+	return g, err
+}
+
+func TestWhereNoLeaseCanBeHadNobodyWaitsForOne(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c, err := cache.New(nil, cache.WithFar(leaseless{cachetest.NewHub().Link()}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, begun := &service{says: "durable: a"}, time.Now()
+		for _, tier := range []cache.Tier{cache.TierNone, cache.TierFar} {
+			n, from, err := cache.Get(t.Context(), c, k1, notes, cache.Call{}, s.load)
+			if err != nil || n.Text != s.says || from.Tier != tier || time.Since(begun) != 0 {
+				t.Errorf("%+v, %+v, %v after %v", n, from, err, time.Since(begun))
+			}
+			synctest.Wait()
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
 		}
 	})
 }
