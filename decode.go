@@ -9,6 +9,7 @@ import (
 // The plain types decode and encode by the rules of encoding/json alone.
 type (
 	plainReport          Report
+	plainSession         Session
 	plainSessionSummary  SessionSummary
 	plainUser            User
 	plainAverageStats    AverageStats
@@ -24,8 +25,11 @@ var errNull = errors.New("asleep: null where an object was expected")
 // object itself, not the envelope that the service wraps around it.
 func ParseReport(raw string) (*Report, error) {
 	r := new(Report)
-	if err := decode(raw, (*plainReport)(r)); err != nil {
-		return nil, err
+	if !r.outlined(raw) {
+		*r = Report{}
+		if err := decode(raw, (*plainReport)(r)); err != nil {
+			return nil, err
+		}
 	}
 	r.Raw = raw
 	return r, nil
@@ -174,14 +178,18 @@ func orElse[S ~string](s *S, fallback S) {
 // string itself: nothing beneath keeps or changes them, as every decoder of
 // this package copies what it keeps.
 func decode(raw string, into any) error {
-	b := unsafe.Slice(unsafe.StringData(raw), len(raw)) //nolint:gosec // read only, see above
-	if err := json.Unmarshal(b, into); err != nil {
+	if err := json.Unmarshal(bytesOf(raw), into); err != nil {
 		return err
 	}
 	if trimmed(raw) == "null" {
 		return errNull
 	}
 	return nil
+}
+
+// bytesOf is a string for decoders, who neither keep nor change it.
+func bytesOf(s string) []byte {
+	return unsafe.Slice(unsafe.StringData(s), len(s)) //nolint:gosec // see above
 }
 
 // assign is UnmarshalJSON by a parser that keeps its argument: it gives it a

@@ -122,12 +122,16 @@ func decodeEpochs[T ~int8](b []byte, into *[]T) error {
 	if i == len(b) || b[i] != '[' {
 		return errNotEpochs
 	}
-	out := make([]T, 0, elements(b[i:]))
+	out := make([]T, 0, bytes.Count(b, []byte{','})+1)
 	if i = skipSpace(b, i+1); i < len(b) && b[i] == ']' {
 		*into = out
 		return nil
 	}
 	for {
+		for ; i+1 < len(b) && b[i+1] == ',' && b[i]-'0' <= 9; i += 2 { // nearly all are one digit
+			out = append(out, T(b[i]-'0'))
+		}
+		i = skipSpace(b, i)
 		v, next, err := epoch(b, i)
 		if err != nil {
 			return err
@@ -146,18 +150,6 @@ func decodeEpochs[T ~int8](b []byte, into *[]T) error {
 			return errNotEpochs
 		}
 	}
-}
-
-// elements bounds the number of elements of the array b, so that the result is
-// allocated once.
-func elements(b []byte) int {
-	n := 1
-	for _, c := range b {
-		if c == ',' {
-			n++
-		}
-	}
-	return n
 }
 
 // epoch reads the element that starts at i and returns where it ends.
@@ -198,7 +190,7 @@ func encodeEpochs[T ~int8](s []T) []byte {
 	return append(out, ']')
 }
 
-func skipSpace(b []byte, i int) int {
+func skipSpace[S ~string | ~[]byte](b S, i int) int {
 	for i < len(b) && isSpace(b[i]) {
 		i++
 	}

@@ -61,15 +61,28 @@ func New(near Near, opts ...Option) (*Cache, error) {
 // open reports whether the cache is there and in use.
 func (c *Cache) open() bool { return c != nil && !c.closed.Load() }
 
-// spawn runs work on a goroutine that Close waits for; it reports false if the
-// cache is closed.
-func (c *Cache) spawn(work func()) bool {
+// hold keeps Close waiting until work.Done is called; it reports false, and holds
+// nothing, if the cache is closed.
+func (c *Cache) hold() bool {
 	c.ending.Lock()
 	defer c.ending.Unlock()
 	if c.closed.Load() {
 		return false
 	}
-	c.work.Go(work)
+	c.work.Add(1)
+	return true
+}
+
+// spawn runs work on a goroutine that Close waits for; it reports false if the
+// cache is closed.
+func (c *Cache) spawn(work func()) bool {
+	if !c.hold() {
+		return false
+	}
+	go func() {
+		defer c.work.Done()
+		work()
+	}()
 	return true
 }
 

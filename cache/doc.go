@@ -26,9 +26,11 @@
 // carries its full key and is judged when it is read. With a far tier, mutable
 // values are not kept near, where no other process could take them back.
 //
-// [Get] asks near, then far, then loads. A key is loaded once however many ask
-// for it, on a goroutine of its own: whoever gives up leaves at once and costs the
-// others nothing. With a [Leaser] one process loads while the others wait.
+// [Get] asks near, then far, then loads. A key is asked for and loaded once however
+// many want it. The load is on a goroutine of its own: whoever gives up leaves at once
+// and costs the others nothing. The far tier is asked on that of the first caller, whom
+// it holds for its budget at most, as waking another takes longer than most answers.
+// With a [Leaser] one process loads while the others wait.
 //
 // # Taking back
 //

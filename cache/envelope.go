@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"time"
+	"unsafe"
 )
 
 // envelope is a value as a far tier keeps it: with all that is needed to judge
@@ -49,36 +50,42 @@ var (
 	errMislaid = errors.New("the value belongs to another key")
 )
 
-// openEnvelope reads the value that was found under key. Anything may stand there.
-func openEnvelope(b []byte, key Key) (e envelope, err error) {
-	if len(b) < len(envelopeMagic)+5 || string(b[:len(envelopeMagic)]) != envelopeMagic {
+// openEnvelope reads the value that was found under key. Anything may stand there. What
+// it returns is a part of the value.
+func openEnvelope(value string, key Key) (e envelope, err error) {
+	if len(value) < len(envelopeMagic)+5 || value[:len(envelopeMagic)] != envelopeMagic {
 		return envelope{}, errForeign
 	}
-	body, sum := b[:len(b)-4], binary.BigEndian.Uint32(b[len(b)-4:])
-	if crc32.Checksum(body, castagnoli) != sum {
+	body, sum := value[:len(value)-4], value[len(value)-4:]
+	if crc32.Checksum(bytesOf(body), castagnoli) != binary.BigEndian.Uint32([]byte(sum)) {
 		return envelope{}, errDamaged
 	}
 	r := reader{rest: body[len(envelopeMagic):]}
 	e.class = Class(r.byte())
 	e.told = time.UnixMilli(r.varint())
-	e.marks.Epoch = string(r.text())
-	e.marks.Generation = string(r.text())
+	e.marks.Epoch = r.text()
+	e.marks.Generation = r.text()
 	name, raw := r.text(), r.text()
 	switch {
 	case r.bad || len(r.rest) > 0:
 		return envelope{}, errDamaged
-	case string(name) != string(key.AppendBinary(nil)):
+	case name != string(key.AppendBinary(nil)):
 		return envelope{}, errMislaid
 	case e.class != Durable && e.class != Mutable:
 		return envelope{}, fmt.Errorf("%w: it has the class %d", errForeign, e.class)
 	}
-	e.raw = string(raw)
+	e.raw = raw
 	return e, nil
 }
 
-// reader takes bytes apart; once something is missing it is bad for good.
+// bytesOf is a string for those who neither keep nor change what they read.
+func bytesOf(s string) []byte {
+	return unsafe.Slice(unsafe.StringData(s), len(s)) //nolint:gosec // see above
+}
+
+// reader takes a text apart; once something is missing it is bad for good.
 type reader struct {
-	rest []byte
+	rest string
 	bad  bool
 }
 
@@ -93,26 +100,29 @@ func (r *reader) byte() byte {
 }
 
 func (r *reader) varint() int64 {
-	v, n := binary.Varint(r.rest)
+	v, n := binary.Varint(r.head())
 	r.skip(n)
 	return v
 }
 
-func (r *reader) text() []byte {
-	size, n := binary.Uvarint(r.rest)
+func (r *reader) text() string {
+	size, n := binary.Uvarint(r.head())
 	r.skip(n)
 	if r.bad || size > uint64(len(r.rest)) {
 		r.bad = true
-		return nil
+		return ""
 	}
 	text := r.rest[:size]
 	r.rest = r.rest[size:]
 	return text
 }
 
+// head is as much of the rest as a varint can be.
+func (r *reader) head() []byte { return []byte(r.rest[:min(len(r.rest), binary.MaxVarintLen64)]) }
+
 func (r *reader) skip(n int) {
 	if n <= 0 {
-		r.bad, r.rest = true, nil
+		r.bad, r.rest = true, ""
 		return
 	}
 	r.rest = r.rest[n:]

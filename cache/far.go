@@ -19,11 +19,11 @@ type Marks struct {
 // an error means that the outcome is not known. The cache makes its own bounds
 // (budget, breaker, queue of invalidations): a backend just tries once.
 type Far interface {
-	// Get returns the value under key (nil if there is none) and the marks of the
+	// Get returns the value under key ("" if there is none) and the marks of the
 	// key's owner that were in force when it was read; if there are none, it
 	// makes them. It should take one exchange. It does not judge the value: it may
 	// be of older marks.
-	Get(ctx context.Context, key Key) (value []byte, marks Marks, err error)
+	Get(ctx context.Context, key Key) (value string, marks Marks, err error)
 	// Fill stores a value, in one step with checking its conditions.
 	Fill(ctx context.Context, f Fill) (stored bool, err error)
 	// Delete removes the value under key, whatever it is: it could not be read.
@@ -60,8 +60,8 @@ type Leaser interface {
 // Grant is the answer to a wish for a lease.
 type Grant struct {
 	Lease  string // random and unique; "" if another process holds the key
-	Holder string // tells the lease in force from an earlier one
-	Value  []byte // as Far.Get
+	Holder string // tells the lease in force from an earlier one; "" if none can be had
+	Value  string // as Far.Get
 	Marks  Marks
 }
 

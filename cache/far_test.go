@@ -1,11 +1,8 @@
 package cache_test
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -66,18 +63,19 @@ func TestAFailingFarTierFailsNoCall(t *testing.T) {
 	for name, f := range map[string]cachetest.Faults{
 		"fails":           {Err: errors.New("connection refused")},
 		"fails after all": {Err: errors.New("connection reset"), Late: true},
-		"loses its marks": {Lie: func(_ cache.Key, v []byte, _ cache.Marks) ([]byte, cache.Marks) { return v, cache.Marks{} }},
-		"other marks": {Lie: func(_ cache.Key, v []byte, _ cache.Marks) ([]byte, cache.Marks) {
+		"loses its marks": {Lie: func(_ cache.Key, v string, _ cache.Marks) (string, cache.Marks) { return v, cache.Marks{} }},
+		"other marks": {Lie: func(_ cache.Key, v string, _ cache.Marks) (string, cache.Marks) {
 			return v, cache.Marks{Epoch: "x", Generation: "y"}
 		}},
-		"garbage": {Lie: func(_ cache.Key, _ []byte, m cache.Marks) ([]byte, cache.Marks) { return []byte("garbage"), m }},
-		"nothing": {Lie: func(_ cache.Key, _ []byte, m cache.Marks) ([]byte, cache.Marks) { return []byte{}, m }},
-		"cut off": {Lie: func(_ cache.Key, v []byte, m cache.Marks) ([]byte, cache.Marks) { return v[:len(v)/2], m }},
-		"a bit flipped": {Lie: func(_ cache.Key, v []byte, m cache.Marks) ([]byte, cache.Marks) {
-			if len(v) > 0 {
-				v[len(v)/2] ^= 1
+		"garbage": {Lie: func(_ cache.Key, _ string, m cache.Marks) (string, cache.Marks) { return "garbage", m }},
+		"nothing": {Lie: func(_ cache.Key, _ string, m cache.Marks) (string, cache.Marks) { return "", m }},
+		"cut off": {Lie: func(_ cache.Key, v string, m cache.Marks) (string, cache.Marks) { return v[:len(v)/2], m }},
+		"a bit flipped": {Lie: func(_ cache.Key, v string, m cache.Marks) (string, cache.Marks) {
+			b := []byte(v)
+			if len(b) > 0 {
+				b[len(b)/2] ^= 1
 			}
-			return v, m
+			return string(b), m
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -187,150 +185,6 @@ func TestWhatCannotBeToldByTheEndIsReported(t *testing.T) {
 	})
 }
 
-func TestOneOfManyProcessesLoads(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		hub := cachetest.NewHub()
-		s := &service{says: "durable: a", takes: 50 * time.Millisecond}
-		begun := time.Now()
-		var wg sync.WaitGroup
-		for range 8 {
-			p := newProcess(t, hub)
-			for range 125 {
-				wg.Go(func() {
-					n, _, err := p.get(k1, cache.Call{}, s)
-					if took := time.Since(begun); err != nil || n.Text != s.says || took > 80*time.Millisecond {
-						t.Errorf("%+v, %v after %v", n, err, took)
-					}
-				})
-			}
-		}
-		wg.Wait()
-		if s.asked != 1 {
-			t.Errorf("asked %d times, want 1", s.asked)
-		}
-	})
-}
-
-func TestALeaseWithoutAValueHoldsNobodyUpTwice(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		hub := cachetest.NewHub()
-		s := &service{err: &cache.AbsentError{Note: "no"}, takes: time.Second}
-		begun := time.Now()
-		var wg sync.WaitGroup
-		for range 8 {
-			p := newProcess(t, hub)
-			wg.Go(func() { _, _, _ = p.get(k1, cache.Call{}, s) })
-		}
-		wg.Wait()
-		if took := time.Since(begun); took > 2*time.Second+50*time.Millisecond {
-			t.Errorf("the slowest waited %v for loads of a second", took)
-		}
-	})
-}
-
-func TestAProcessThatDiesWithALeaseHoldsOthersUpForItsTimeOnly(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		hub := cachetest.NewHub()
-		dead := k1
-		dead.Kind, dead.Schema = "note", 1
-		if g, err := hub.Link().Lease(t.Context(), dead, 5*time.Second); err != nil || g.Lease == "" {
-			t.Fatal(err)
-		}
-		begun, s := time.Now(), &service{says: "durable: a"}
-		newProcess(t, hub).want(s, s.says, cache.TierNone)
-		if took := time.Since(begun); took < 5*time.Second || took > 5*time.Second+20*time.Millisecond {
-			t.Errorf("it took %v", took)
-		}
-	})
-}
-
-// TestNobodyEverSeesAnothersValue lets tenants, users, timezones and ids at
-// random load, and values be copied from key to key and marks from owner to owner.
-func TestNobodyEverSeesAnothersValue(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		hub := cachetest.NewHub()
-		ps := []*process{newProcess(t, hub), newProcess(t, hub), newProcess(t, nil)}
-		seed := uint64(time.Now().UnixNano())
-		t.Logf("seed %d", seed)
-		r := rand.New(rand.NewPCG(seed, 1))
-		var keys []cache.Key
-		for _, tenant := range []cache.Tenant{"a", "ab", cache.TenantOf("key", "https://x"), cache.TenantOf("key", "https://y")} {
-			for _, user := range []string{"u", "bu", "u|", "사용자", "u\x00"} {
-				for _, zone := range []string{"", "Asia/Seoul", "Asia"} {
-					for _, id := range []string{"1", "/Seoul1", "\x001"} {
-						keys = append(keys, cache.Key{Tenant: tenant, User: user, Zone: zone, ID: id})
-					}
-				}
-			}
-		}
-		stored := func(k cache.Key) cache.Key {
-			k.Kind, k.Schema = notes.Name, notes.Schema
-			return k
-		}
-		any1 := func() cache.Key { return keys[r.IntN(len(keys))] }
-		for range 6000 {
-			k := any1()
-			switch from := any1(); r.IntN(12) {
-			case 0:
-				if value := hub.Raw(stored(from)); value != nil {
-					hub.Plant(stored(k), bytes.Clone(value))
-				}
-			case 1:
-				_, m, err := ps[0].link.Get(t.Context(), stored(from))
-				if err == nil {
-					hub.Mark(k.Owner(), m)
-				}
-			case 2:
-				_ = ps[r.IntN(3)].Invalidate(t.Context(), k.Owner())
-			case 3:
-				_ = ps[r.IntN(3)].Erase(t.Context(), k.Owner())
-			case 4:
-				time.Sleep(time.Duration(r.IntN(int(time.Minute))))
-			default:
-				says := fmt.Sprintf("%s: of %q", []string{"durable", "mutable", "unfinished"}[r.IntN(3)], fmt.Sprintf("%+v", k))
-				n, _, err := ps[r.IntN(3)].get(k, cache.Call{Mode: cache.Mode(r.IntN(3))}, &service{says: says})
-				if _, of, ok := bytes.Cut([]byte(n.Text), []byte(": of ")); err != nil || !ok || string(of) != fmt.Sprintf("%q", fmt.Sprintf("%+v", k)) {
-					t.Fatalf("%+v sees %q, %v", k, n.Text, err)
-				}
-				n.Text, n.Tags[0] = "changed", "changed"
-				synctest.Wait()
-			}
-		}
-		hits := ps[0].Stats()
-		if hits.Far.Hits == 0 || hits.Near.Hits == 0 || hits.FarForeign == 0 {
-			t.Errorf("too little happened: %+v", hits)
-		}
-	})
-}
-
-func TestAClockThatIsAheadMakesNoValueYoung(t *testing.T) {
-	t.Parallel()
-	hub := cachetest.NewHub()
-	var k cache.Key
-	synctest.Test(t, func(t *testing.T) {
-		time.Sleep(100 * 365 * 24 * time.Hour) // a process with a wrong clock, in a bubble of its own
-		p := newProcess(t, hub)
-		p.want(&service{says: "durable: a"}, "durable: a", cache.TierNone)
-		synctest.Wait()
-		k = k1
-		k.Kind, k.Schema = "note", 1
-	})
-	synctest.Test(t, func(t *testing.T) {
-		p := newProcess(t, hub)
-		_, from, err := p.get(k1, cache.Call{Mode: cache.Only}, nil)
-		if err != nil || from.Age != 0 {
-			t.Errorf("%+v, %v", from, err)
-		}
-		if e := p.near.Get(cache.Key{Tenant: k.Tenant, User: k.User, ID: k.ID, Kind: k.Kind, Schema: k.Schema, Zone: cache.UTC}); e == nil || time.Until(e.Fresh) > 5*time.Minute {
-			t.Errorf("kept near as %+v", e)
-		}
-	})
-}
-
 func TestWhoComesAfterALoadHasEndedAsksAnew(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -342,36 +196,6 @@ func TestWhoComesAfterALoadHasEndedAsksAnew(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.want(&service{says: "mutable: b"}, "mutable: b", cache.TierNone)
-	})
-}
-
-func TestCloseStoresWhatWasLoadedAndGivesTheLeaseBack(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		hub := cachetest.NewHub()
-		p := newProcess(t, hub)
-		p.link.Break(cachetest.Faults{Delay: 10 * time.Millisecond})
-		p.want(&service{says: "durable: a"}, "durable: a", cache.TierNone)
-		if err := p.Close(); err != nil {
-			t.Fatal(err)
-		}
-		q := newProcess(t, hub)
-		q.want(&service{says: "durable: b"}, "durable: a", cache.TierFar)
-		begun := time.Now()
-		loading := &service{says: "durable: c", takes: time.Hour}
-		k2 := k1
-		k2.ID = "2"
-		gone := make(chan struct{})
-		go func() { _, _, _ = q.get(k2, cache.Call{}, loading); close(gone) }()
-		synctest.Wait()
-		if err := q.Close(); err != nil {
-			t.Fatal(err)
-		}
-		<-gone
-		newProcess(t, hub).wantOf(k2, &service{says: "durable: d"}, "durable: d", cache.TierNone)
-		if took := time.Since(begun); took != 0 {
-			t.Errorf("others waited %v for a process that had gone", took)
-		}
 	})
 }
 
@@ -391,5 +215,23 @@ func TestALoadUnderWayWhenTheBusIsBackIsStillStoredFar(t *testing.T) {
 			t.Errorf("%+v, %d kept near", n, p.near.Stats().Entries)
 		}
 		p.want(s, s.says, cache.TierFar)
+	})
+}
+
+func TestOnlyFailuresInARowShutTheFarTier(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newProcess(t, cachetest.NewHub())
+		look := func() { _, _, _ = p.get(k1, cache.Call{Mode: cache.Only}, nil) }
+		for range 5 {
+			p.link.Break(cachetest.Faults{Err: errors.New("connection reset")})
+			look()
+			look()
+			p.link.Break(cachetest.Faults{})
+			look()
+		}
+		if n := p.Stats(); n.FarShuts != 0 || n.FarErrors != 10 {
+			t.Errorf("%+v", n)
+		}
 	})
 }

@@ -38,10 +38,10 @@ func (r *read[T]) far(ctx context.Context, stale bool) farValue[T] {
 
 // judge decides whether a value may be shown. Anything may stand in a far tier:
 // what cannot be read is removed.
-func (r *read[T]) judge(value []byte, marks Marks, stale bool) farValue[T] {
+func (r *read[T]) judge(value string, marks Marks, stale bool) farValue[T] {
 	c := r.cache
 	at := farValue[T]{marks: marks, known: marks.Epoch != "" && marks.Generation != ""}
-	if !at.known || value == nil {
+	if !at.known || value == "" {
 		return at
 	}
 	e, err := openEnvelope(value, r.key)
@@ -102,6 +102,8 @@ func (r *read[T]) await(ctx context.Context, at *farValue[T]) (lease string) {
 			return ""
 		case grant.Lease != "":
 			return grant.Lease
+		case grant.Holder == "": // nobody can have it
+			return ""
 		case holder != "" && grant.Holder != holder, !time.Now().Before(until):
 			return ""
 		}

@@ -27,12 +27,15 @@ type fence struct {
 // before done is closed and not changed after.
 type flight struct {
 	fence
-	id    flightKey
-	done  chan struct{}
-	value any // shared: every caller copies it
-	from  Origin
-	err   error
-	crash *PanicError
+	id     flightKey
+	joined int  // calls that wait for it beside the one that began it; under loads.mu
+	landed bool // done is closed; for whoever flies
+	done   chan struct{}
+	value  any
+	shared bool // others have value too, or may: every caller copies it
+	from   Origin
+	err    error
+	crash  *PanicError
 }
 
 func (l *loads) init() {
@@ -45,6 +48,7 @@ func (l *loads) join(id flightKey, owner Owner) (f *flight, leads bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if f := l.flights[id]; f != nil {
+		f.joined++
 		return f, false
 	}
 	f = &flight{fence: fence{owner: owner}, id: id, done: make(chan struct{})}
@@ -61,6 +65,8 @@ func (l *loads) land(f *flight) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.unlist(f)
+	f.shared = f.shared || f.joined > 0
+	f.landed = true
 	close(f.done)
 }
 

@@ -62,7 +62,7 @@ func (g *guard) aside(operation func(context.Context) error) {
 	_ = g.try(context.WithoutCancel(g.cache.life), g.limits.Budget, operation)
 }
 
-func (g *guard) get(ctx context.Context, key Key) (value []byte, marks Marks, err error) {
+func (g *guard) get(ctx context.Context, key Key) (value string, marks Marks, err error) {
 	err = g.try(ctx, g.limits.Budget, func(ctx context.Context) (err error) {
 		value, marks, err = g.far.Get(ctx, key)
 		return err

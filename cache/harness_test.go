@@ -45,6 +45,12 @@ var notes = &cache.Kind[*note]{
 
 var k1 = cache.Key{Tenant: "tenant", User: "user", ID: "id"}
 
+// stored is the key under which a note of k is kept.
+func stored(k cache.Key) cache.Key {
+	k.Kind, k.Schema = notes.Name, notes.Schema
+	return k
+}
+
 // service is what is asked when nothing is kept.
 type service struct {
 	says  string

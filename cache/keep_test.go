@@ -249,6 +249,27 @@ func TestModes(t *testing.T) {
 	})
 }
 
+func TestWhatIsNotKeptRefutesWhatWas(t *testing.T) {
+	t.Parallel()
+	for _, far := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			var hub *cachetest.Hub
+			if far {
+				hub = cachetest.NewHub()
+			}
+			p := newProcess(t, hub)
+			p.want(&service{says: "durable: a"}, "durable: a", cache.TierNone)
+			synctest.Wait()
+			if n, _, err := p.get(k1, cache.Call{Mode: cache.Refresh}, &service{says: "forbidden: b"}); err != nil || n.Text != "forbidden: b" {
+				t.Errorf("%+v, %v", n, err)
+			}
+			if n, from, err := p.get(k1, cache.Call{Mode: cache.Only}, nil); !errors.Is(err, cache.ErrMiss) {
+				t.Errorf("far %v: %+v, %+v, %v", far, n, from, err)
+			}
+		})
+	}
+}
+
 func TestNoCacheJustLoads(t *testing.T) {
 	t.Parallel()
 	s := &service{says: "durable: a"}

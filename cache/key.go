@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"slices"
 )
 
 // Tenant stands for one account at one service: 32 hex digits made of the API
@@ -14,7 +15,9 @@ type Tenant string
 // TenantOf makes the tenant of an API key at a base URL: the same key sees other
 // data elsewhere.
 func TenantOf(apiKey, baseURL string) Tenant {
-	return Tenant(digest([]byte(apiKey), "asleep cache tenant", baseURL))
+	mac := hmac.New(sha256.New, []byte(apiKey))
+	mac.Write([]byte("asleep cache tenant\x00" + baseURL))
+	return Tenant(hex.EncodeToString(mac.Sum(nil)[:digestSize]))
 }
 
 // UTC is the timezone of a key that names none: what the service renders in by
@@ -47,7 +50,8 @@ type Owner string
 
 // OwnerOf makes the owner of a user's values.
 func OwnerOf(tenant Tenant, user string) Owner {
-	return Owner(digest([]byte(tenant), "asleep cache owner", user))
+	form := appendText([]byte("asleep cache owner\x00"), tenant)
+	return Owner(digest(append(form, user...)))
 }
 
 // Owner is the owner of the value.
@@ -57,27 +61,27 @@ func (k Key) Owner() Owner { return OwnerOf(k.Tenant, k.User) }
 // digits. It holds no id. Different keys have different names; that it is so is
 // not relied on, for the value itself carries its key.
 func (k Key) Name() string {
-	return string(k.Owner()) + ":" + digest([]byte(k.Tenant), "asleep cache name", string(k.AppendBinary(nil)))
+	return string(k.Owner()) + ":" + digest(k.AppendBinary([]byte("asleep cache name\x00")))
 }
 
 // AppendBinary appends the unambiguous form of the whole key: its members with
 // their lengths before them. Encryption binds a value to it as additional data.
 func (k Key) AppendBinary(b []byte) []byte {
 	k = k.normal()
-	for _, member := range [...]string{string(k.Tenant), k.User, k.Kind, k.ID, k.Zone} {
-		b = binary.AppendUvarint(b, uint64(len(member)))
-		b = append(b, member...)
+	b = slices.Grow(b, len(k.Tenant)+len(k.User)+len(k.Kind)+len(k.ID)+len(k.Zone)+6*binary.MaxVarintLen32)
+	b = appendText(b, k.Tenant)
+	for _, member := range [...]string{k.User, k.Kind, k.ID, k.Zone} {
+		b = appendText(b, member)
 	}
 	return binary.AppendVarint(b, int64(k.Schema))
 }
 
-// digest is the first 16 bytes of the HMAC-SHA256 of labelled text, in hex. A
-// label has no zero byte, so that no two pairs of label and text are alike.
-func digest(secret []byte, label, text string) string {
-	mac := hmac.New(sha256.New, secret)
-	mac.Write([]byte(label))
-	mac.Write([]byte{0})
-	mac.Write([]byte(text))
-	var sum [sha256.Size]byte
-	return hex.EncodeToString(mac.Sum(sum[:0])[:16])
+const digestSize = 16
+
+// digest is half of the SHA-256 of a form, in hex. Forms begin with a label and a
+// tenant, which is as secret as the API key: without it nothing can be told from the
+// digest, nor can it be carried on to that of a longer form, as half of it is missing.
+func digest(form []byte) string {
+	sum := sha256.Sum256(form)
+	return hex.EncodeToString(sum[:digestSize])
 }

@@ -132,8 +132,10 @@ func TestAPanicReachesItsCallerAndHangsNobody(t *testing.T) {
 		if !errors.Is(relayed, crash) || !strings.Contains(relayed.Error(), "load_test.go") {
 			t.Errorf("the caller's panic does not say where: %v", relayed)
 		}
-		s := &service{says: "durable: a"} // nothing is left of it, not even its lease
-		p.want(s, s.says, cache.TierNone)
+		s, again := &service{says: "durable: a"}, time.Now() // nothing is left of it, not even its lease
+		if p.want(s, s.says, cache.TierNone); time.Since(again) != 0 {
+			t.Errorf("the next load waited %v", time.Since(again))
+		}
 		if n := p.Stats(); n.Panics != 1 || n.UnderWay != 0 {
 			t.Errorf("%+v", n)
 		}

@@ -15,6 +15,7 @@ type read[T any] struct {
 	kind  *Kind[T]
 	call  Call
 	load  Load[T]
+	seen  *farValue[T] // what the far tier said already, nil if it was not asked
 }
 
 // outcome is what came of asking the far tier and the service.
@@ -27,18 +28,18 @@ type outcome[T any] struct {
 	fills  bool   // finish stores the value, which is nowhere else until then
 }
 
-// shared joins the load of the key, or begins it on a goroutine of its own.
+// shared joins the load of the key, or begins it.
 func (r *read[T]) shared(ctx context.Context) (T, Origin, error) {
 	var none T
 	c := r.cache
 	f, leads := c.loads.join(flightKey{r.key, r.call.Manner}, r.owner)
-	if leads && !c.spawn(func() { r.fly(ctx, f) }) {
+	switch {
+	case !leads:
+		c.count.joined.Add(1)
+	case !r.lead(ctx, f):
 		f.err = ErrClosed
 		c.loads.leave(f)
 		close(f.done)
-	}
-	if !leads {
-		c.count.joined.Add(1)
 	}
 	select {
 	case <-f.done:
@@ -61,7 +62,10 @@ func (r *read[T]) shared(ctx context.Context) (T, Origin, error) {
 		return none, from, private(f.err)
 	}
 	v, _ := f.value.(T)
-	return r.kind.Clone(v), from, nil
+	if f.shared {
+		v = r.kind.Clone(v)
+	}
+	return v, from, nil
 }
 
 // private copies what this package made of an error that others are given too.
@@ -73,38 +77,78 @@ func private(err error) error {
 	return err
 }
 
-// fly makes a flight. Whoever waits for it is served before the far tier is.
-func (r *read[T]) fly(ctx context.Context, f *flight) {
+// lead makes a flight; it reports false if the cache is closed. The far tier is asked on
+// the caller's own goroutine: to wake another one for it takes longer than to have the
+// answer, which comes within the budget. The service is not, as the caller may leave.
+func (r *read[T]) lead(ctx context.Context, f *flight) bool {
 	c := r.cache
-	ctx, cancel := c.detached(ctx, r.call)
-	landed, returned := false, false
+	if c.guard != nil {
+		if !c.hold() {
+			return false
+		}
+		defer c.work.Done()
+		if r.look(ctx, f); f.landed {
+			return true
+		}
+	}
+	return c.spawn(func() { r.fly(ctx, f) })
+}
+
+// look is the part of a flight that the far tier can end.
+func (r *read[T]) look(ctx context.Context, f *flight) {
+	r.cache.leg(f, func() {
+		at := r.far(ctx, false)
+		if at.hit {
+			r.land(f, r.found(&f.fence, at))
+		} else if ctx.Err() == nil { // else there was no time to answer
+			r.seen = &at
+		}
+	})
+}
+
+// fly is the rest of it. Whoever waits is served before the far tier is.
+func (r *read[T]) fly(ctx context.Context, f *flight) {
+	ctx, cancel := r.cache.detached(ctx, r.call)
+	defer cancel()
+	r.cache.leg(f, func() {
+		out := r.fetch(ctx, &f.fence)
+		r.land(f, out)
+		if out.finish != nil {
+			out.finish()
+			r.cache.loads.leave(f)
+		}
+	})
+}
+
+// land hands out what a flight has brought.
+func (r *read[T]) land(f *flight, out outcome[T]) {
+	f.value, f.shared, f.from, f.err = out.value, out.near, out.from, out.err
+	if !out.fills { // else calls may still join, rather than load what is about to be stored
+		r.cache.loads.leave(f)
+	}
+	r.cache.loads.land(f)
+}
+
+// leg runs a part of a flight. Where it ends early, by a panic or runtime.Goexit, all who
+// wait are told.
+func (c *Cache) leg(f *flight, part func()) {
+	returned := false
 	defer func() {
-		cancel()
-		if !returned { // a panic, or runtime.Goexit
-			c.count.panics.Add(1)
-			crash := recover()
-			if crash == nil {
-				crash = errors.New("it ended its goroutine")
-			}
-			if !landed {
-				f.crash = &PanicError{Value: crash, Stack: debug.Stack()}
-			}
+		if returned {
+			return
+		}
+		c.count.panics.Add(1)
+		crash := recover()
+		if crash == nil {
+			crash = errors.New("it ended its goroutine")
 		}
 		c.loads.leave(f)
-		if !landed {
-			close(f.done)
+		if !f.landed {
+			f.crash = &PanicError{Value: crash, Stack: debug.Stack()}
+			c.loads.land(f)
 		}
 	}()
-	out := r.fetch(ctx, &f.fence)
-	f.value, f.from, f.err = out.value, out.from, out.err
-	if !out.fills { // else calls may still join, rather than load what is about to be stored
-		c.loads.leave(f)
-	}
-	landed = true
-	c.loads.land(f)
-	if out.finish != nil {
-		out.finish()
-	}
+	part()
 	returned = true
 }
 
@@ -145,7 +189,11 @@ func (r *read[T]) fetch(ctx context.Context, f *fence) outcome[T] {
 	var at farValue[T]
 	lease := ""
 	if r.cache.guard != nil {
-		at = r.far(ctx, false)
+		if r.seen != nil {
+			at = *r.seen
+		} else {
+			at = r.far(ctx, false)
+		}
 		if r.call.Mode == Use && !at.hit && at.known {
 			lease = r.await(ctx, &at)
 		}

@@ -1,7 +1,6 @@
 package cachetest
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"strings"
@@ -61,7 +60,7 @@ type farFixture struct {
 	buses   []cache.Bus
 }
 
-func (f *farFixture) get(process int, k cache.Key) ([]byte, cache.Marks) {
+func (f *farFixture) get(process int, k cache.Key) (string, cache.Marks) {
 	f.Helper()
 	value, marks, err := f.far[process].Get(f.Context(), k)
 	if err != nil {
@@ -93,14 +92,14 @@ func (f *farFixture) bump(process int, owner cache.Owner, scope cache.Scope) {
 
 func (f *farFixture) wantValue(process int, k cache.Key, want string) {
 	f.Helper()
-	if value, _ := f.get(process, k); value == nil || string(value) != want {
+	if value, _ := f.get(process, k); value != want {
 		f.Errorf("process %d: %.60q, want %.60q", process, value, want)
 	}
 }
 
 func (f *farFixture) wantGone(process int, k cache.Key) {
 	f.Helper()
-	if value, _ := f.get(process, k); value != nil {
+	if value, _ := f.get(process, k); value != "" {
 		f.Errorf("process %d: %.60q is still there", process, value)
 	}
 }
@@ -170,12 +169,7 @@ func farCopies(f *farFixture) {
 	given := []byte("value")
 	f.wantFill(0, cache.Fill{Key: k, Value: given, TTL: time.Minute, Marks: marks}, true)
 	clear(given)
-	got, _ := f.get(0, k)
-	if !bytes.Equal(got, []byte("value")) {
-		f.Fatalf("it kept the caller's bytes: %q", got)
-	}
-	clear(got)
-	f.wantValue(0, k, "value")
+	f.wantValue(0, k, "value") // not the caller's bytes
 }
 
 func farExpires(f *farFixture) {
@@ -183,7 +177,7 @@ func farExpires(f *farFixture) {
 	_, marks := f.get(0, k)
 	f.wantFill(0, cache.Fill{Key: k, Value: []byte("v"), TTL: 50 * time.Millisecond, Marks: marks}, true)
 	eventually(f.T, func() error {
-		if value, _ := f.get(0, k); value != nil {
+		if value, _ := f.get(0, k); value != "" {
 			return fmt.Errorf("%q is there long after its time", value)
 		}
 		return nil
@@ -254,7 +248,7 @@ func farRaces(f *farFixture) {
 		value, marks := f.get(0, k)
 		var stored int64
 		var generation string
-		if _, err := fmt.Sscan(string(value), &stored, &generation); err == nil && generation == marks.Generation && stored < least {
+		if _, err := fmt.Sscan(value, &stored, &generation); err == nil && generation == marks.Generation && stored < least {
 			f.Errorf("%d is stored after the bump at %d", stored, least)
 			break
 		}

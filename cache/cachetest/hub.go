@@ -103,7 +103,7 @@ type Faults struct {
 	// Late makes an operation and then fails it with Err.
 	Late bool
 	// Lie changes what Get and Lease return.
-	Lie func(key cache.Key, value []byte, marks cache.Marks) ([]byte, cache.Marks)
+	Lie func(key cache.Key, value string, marks cache.Marks) (string, cache.Marks)
 	// Deaf loses the notices for this link, and tells it nothing of that.
 	Deaf bool
 }
@@ -179,8 +179,8 @@ func (l *Link) do(ctx context.Context, name string, operation func()) error {
 }
 
 // look is what Get and Lease read, lies included.
-func (l *Link) look(key cache.Key) ([]byte, cache.Marks) {
-	value, marks := bytes.Clone(l.hub.read(l.hub.values, key.Name())), l.hub.marksOf(key.Owner())
+func (l *Link) look(key cache.Key) (string, cache.Marks) {
+	value, marks := string(l.hub.read(l.hub.values, key.Name())), l.hub.marksOf(key.Owner())
 	l.mu.Lock()
 	lie := l.faults.Lie
 	l.mu.Unlock()
@@ -191,7 +191,7 @@ func (l *Link) look(key cache.Key) ([]byte, cache.Marks) {
 }
 
 // Get implements [cache.Far].
-func (l *Link) Get(ctx context.Context, key cache.Key) (value []byte, marks cache.Marks, err error) {
+func (l *Link) Get(ctx context.Context, key cache.Key) (value string, marks cache.Marks, err error) {
 	err = l.do(ctx, "Get", func() { value, marks = l.look(key) })
 	return value, marks, err
 }

@@ -85,11 +85,11 @@ func leaseReads(f *farFixture) {
 	k := key("u", 1)
 	_, marks := f.get(0, k)
 	g := f.lease(0, k, time.Minute)
-	if g.Value != nil || g.Marks != marks {
+	if g.Value != "" || g.Marks != marks {
 		f.Errorf("of a missing key: %+v, want the marks %+v", g, marks)
 	}
 	f.wantFill(0, cache.Fill{Key: k, Value: []byte("v"), TTL: time.Minute, Marks: g.Marks, Lease: g.Lease}, true)
-	if g := f.lease(1, k, time.Minute); string(g.Value) != "v" || g.Marks != marks {
+	if g := f.lease(1, k, time.Minute); g.Value != "v" || g.Marks != marks {
 		f.Errorf("%+v, want the value and %+v", g, marks)
 	}
 	if g := f.lease(1, key("new", 1), time.Minute); g.Marks.Epoch == "" || g.Marks.Generation == "" {

@@ -16,8 +16,8 @@
 //	PREFIX:{OWNER}:l:HASH   the lease of a value, while one process loads it
 //	PREFIX:notices          the channel of the bus
 //
-// OWNER and HASH are HMACs made with the API key: no key of Redis tells a user, a session
-// or the API key. The braces put all of an owner into one slot of a cluster. Every key has
+// OWNER and HASH are hashes that begin with the tenant, an HMAC of the API key: whoever lacks
+// that learns from no key of Redis of a user, a session or the API key. The braces put all of an owner into one slot of a cluster. Every key has
 // a time to live; marks outlive the values that bear them.
 //
 // A hit is one MGET of marks and value. A fill is one script, which stores the value only

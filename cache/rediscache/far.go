@@ -22,7 +22,7 @@ type look struct {
 // Get implements [cache.Far]. Where there are no marks and Redis has no memory for new
 // ones, they are empty and the error is nil: nothing can be stored, which is no
 // trouble.
-func (t *Tier) Get(ctx context.Context, key cache.Key) ([]byte, cache.Marks, error) {
+func (t *Tier) Get(ctx context.Context, key cache.Key) (string, cache.Marks, error) {
 	n := t.names(key)
 	seen, err := try(ctx, t, "get", func(ctx context.Context) (look, error) {
 		found, err := t.client.MGet(ctx, n.marks, n.value).Result()
@@ -38,7 +38,7 @@ func (t *Tier) Get(ctx context.Context, key cache.Key) ([]byte, cache.Marks, err
 		return t.mark(ctx, n)
 	})
 	if err != nil {
-		return nil, cache.Marks{}, err
+		return "", cache.Marks{}, err
 	}
 	return t.open(key, seen.value), seen.marks, nil
 }

@@ -17,6 +17,19 @@ type held struct {
 	holder string
 }
 
+// readHeld reads the answer of the script of a lease.
+func readHeld(found []any) (held, error) {
+	seen, err := readLook(found, 3)
+	if err != nil {
+		return held{}, err
+	}
+	holder, ok := found[2].(string)
+	if !ok || holder == "" {
+		return held{}, errAnswer
+	}
+	return held{seen, holder}, nil
+}
+
 // Lease implements [cache.Leaser]. Where Redis has no memory for a lease the grant is
 // empty but for the value: nobody holds the key, and nobody can.
 func (t *Tier) Lease(ctx context.Context, key cache.Key, ttl time.Duration) (cache.Grant, error) {
@@ -27,15 +40,7 @@ func (t *Tier) Lease(ctx context.Context, key cache.Key, ttl time.Duration) (cac
 		if err != nil {
 			return held{}, err
 		}
-		seen, err := readLook(found, 3)
-		if err != nil {
-			return held{}, err
-		}
-		holder, ok := found[2].(string)
-		if !ok {
-			return held{}, errAnswer
-		}
-		return held{seen, holder}, nil
+		return readHeld(found)
 	})
 	switch {
 	case redis.IsOOMError(err):

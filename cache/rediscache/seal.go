@@ -3,6 +3,7 @@ package rediscache
 import (
 	"bytes"
 	"fmt"
+	"unsafe"
 
 	"github.com/asleep-sdk/asleep/cache"
 )
@@ -26,19 +27,26 @@ func (t *Tier) seal(key cache.Key, value []byte) ([]byte, error) {
 	return sealed, nil
 }
 
-// open is a stored value as the cache knows it: nil if there is none, and empty, which
-// is no envelope, if it does not open: the cache removes it then.
-func (t *Tier) open(key cache.Key, stored any) []byte {
+// unopened stands for what does not open, and for what is empty: it is no envelope, so the
+// cache removes it.
+const unopened = "?"
+
+// open is a stored value as the cache knows it: "" if there is none. It is a part of what
+// Redis answered, which belongs to this call alone; so a Sealer may even write to it.
+func (t *Tier) open(key cache.Key, stored any) string {
 	text, ok := stored.(string)
 	switch {
 	case !ok:
-		return nil
+		return ""
+	case text == "":
+		return unopened
 	case t.sealer == nil:
-		return []byte(text)
+		return text
 	}
-	value, err := t.sealer.Open([]byte(text), bound(key))
-	if err != nil || value == nil {
-		return []byte{}
+	sealed := unsafe.Slice(unsafe.StringData(text), len(text)) //nolint:gosec // nobody else has it
+	value, err := t.sealer.Open(sealed, bound(key))
+	if err != nil || len(value) == 0 {
+		return unopened
 	}
-	return value
+	return unsafe.String(unsafe.SliceData(value), len(value)) //nolint:gosec // Sealer: nobody keeps it
 }

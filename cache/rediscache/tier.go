@@ -22,6 +22,7 @@ type Sealer interface {
 	// is not stored.
 	Seal(plain, additional []byte) ([]byte, error)
 	// Open is the reverse; it refuses what was changed or bound to something else.
+	// Nobody changes or keeps what it returns but the caller.
 	Open(sealed, additional []byte) ([]byte, error)
 }
 

@@ -133,12 +133,14 @@ func TestAFullRedisAnswersWhatItHasAndStillTakesBack(t *testing.T) {
 	if err := look.Set(t.Context(), "x", "y", 0).Err(); !redis.IsOOMError(err) {
 		t.Fatalf("it is not full: %v", err)
 	}
-	other := k1
+	other, another := k1, k1
 	other.User = "user-0002"
+	another.ID = "of an owner with marks"
 	for range 10 {
 		p.near.Flush(cache.Everything)
 		p.want(k1, "mutable: kept", cache.TierFar)
 		p.want(other, "mutable: other", cache.TierNone)
+		p.want(another, "mutable: another", cache.TierNone)
 	}
 	if err := p.Invalidate(t.Context(), k1.Owner()); err != nil {
 		t.Errorf("Invalidate: %v", err)
@@ -147,7 +149,7 @@ func TestAFullRedisAnswersWhatItHasAndStillTakesBack(t *testing.T) {
 	if err := p.Erase(t.Context(), k1.Owner()); err != nil {
 		t.Errorf("Erase: %v", err)
 	}
-	if n := p.Stats(); n.FarErrors != 0 || n.FarShut {
+	if n := p.Stats(); n.FarErrors != 0 || n.FarShut || n.LeaseWaits != 0 {
 		t.Errorf("being full counts as trouble: %+v", n)
 	}
 	look.ConfigSet(t.Context(), "maxmemory", "0")

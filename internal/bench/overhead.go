@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"math"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -11,6 +12,8 @@ import (
 // Cost is what one call of a contender takes.
 type Cost struct {
 	Ratio  float64       // to the first contender, median over the rounds
+	Added  time.Duration // to the first contender's time, median over the rounds
+	Doubt  time.Duration // Added may as well be so much more or less, in 19 of 20 runs
 	Time   time.Duration // median over the rounds
 	Bytes  float64       // allocated in the whole process, the upstream's side included
 	Allocs float64
@@ -43,11 +46,13 @@ func (m meter) measure(fns []func() error) ([]Cost, error) {
 		}
 	}
 	for i := range fns {
-		ratios := make([]float64, m.rounds)
+		ratios, added := make([]float64, m.rounds), make([]time.Duration, m.rounds)
 		for r := range ratios {
 			ratios[r] = float64(times[i][r]) / float64(times[0][r])
+			added[r] = times[i][r] - times[0][r]
 		}
 		costs[i].Ratio = median(ratios)
+		costs[i].Added, costs[i].Doubt = median(added), doubt(added)
 		costs[i].Time = median(times[i])
 	}
 	return costs, nil
@@ -72,6 +77,15 @@ func (m meter) once(fn func() error) (took time.Duration, bytes, allocs float64,
 func median[T ~int64 | ~float64](values []T) T {
 	sorted := slices.Sorted(slices.Values(values))
 	return sorted[len(sorted)/2]
+}
+
+// doubt is half of the interval in which the median lies in 19 of 20 samples, which the
+// order of the values tells without knowing how they are distributed.
+func doubt(values []time.Duration) time.Duration {
+	sorted := slices.Sorted(slices.Values(values))
+	n := float64(len(sorted))
+	low := max(0, int(n/2-0.98*math.Sqrt(n)))
+	return (sorted[len(sorted)-1-low] - sorted[low]) / 2
 }
 
 // The overhead rows.

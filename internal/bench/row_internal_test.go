@@ -153,6 +153,12 @@ func TestMeterTakesRatiosWithinARound(t *testing.T) {
 		if want := 6 * time.Millisecond; costs[0].Time != want { // that of the fifth of nine rounds
 			t.Errorf("median time %v, want %v", costs[0].Time, want)
 		}
+		if want := 6 * time.Millisecond; costs[1].Added != want || costs[0].Added != 0 { // as much again
+			t.Errorf("added %v, want %v; to itself %v", costs[1].Added, want, costs[0].Added)
+		}
+		if want := 3 * time.Millisecond; costs[1].Doubt != want { // of 3 to 9 ms: the rounds 2 to 8
+			t.Errorf("± %v, want %v", costs[1].Doubt, want)
+		}
 	})
 }
 

@@ -6,9 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	rediscache "github.com/go-redis/cache/v9"
@@ -41,8 +38,9 @@ func redisRows() []Row {
 		},
 		{
 			ID: "redis-invalidate", What: "take back a user with 1,000,000 values in Redis",
-			Goal:  "<= 20 µs, flat (within 1.5x of a user with 1,000)",
-			Goals: []Goal{{Figure: "µs", Limit: 20}, {Figure: "x that of 1,000", Limit: 1.5}}, Run: redisInvalidate,
+			// In microseconds as a ratio, so that the verdict does not hang on the machine.
+			Goal:  "<= 1.67x a bare SET (20 µs where it takes 12), flat (within 1.5x of a user with 1,000)",
+			Goals: []Goal{{Figure: "x a bare SET", Limit: 1.67}, {Figure: "x that of 1,000", Limit: 1.5}}, Run: redisInvalidate,
 		},
 		{
 			ID: "redis-stalled", What: "Redis stalls: added to each of the first three calls, and to later ones",
@@ -115,18 +113,21 @@ func (f *redisField) hit(ctx context.Context, o shared.Options) (func() error, e
 		_, err := c.Session(ctx, "user-0001", "20240120220000_k7q2m")
 		return err
 	}
-	for range 3 { // it is stored after the first has been answered
+	for range 100 { // it is stored after the first has been answered
+		before := kept.Stats().Far.Hits
 		if err := call(); err != nil {
 			return nil, err
 		}
-		wait(ctx, 50*time.Millisecond)
+		if kept.Stats().Far.Hits > before {
+			return call, nil
+		}
+		wait(ctx, 20*time.Millisecond)
 	}
-	before := kept.Stats().Far.Hits
-	if err := call(); err != nil || kept.Stats().Far.Hits != before+1 {
-		return nil, errors.Join(errors.New("the report is not answered by Redis"), err)
-	}
-	return call, nil
+	return nil, errors.New("the report is not answered by Redis")
 }
+
+// redisMeter has many short slices: what else the machine does falls into few of them.
+var redisMeter = meter{rounds: 601, slice: 20}
 
 func redisHit(ctx context.Context) []Outcome {
 	names := []string{goRedisShared, goRedisJSON, ours.Name}
@@ -145,7 +146,7 @@ func redisHit(ctx context.Context) []Outcome {
 	if err != nil {
 		return outcomes(names, err, nil)
 	}
-	costs, err := decodeMeter.measure([]func() error{
+	costs, err := redisMeter.measure([]func() error{
 		func() error { return peer.Get(ctx, "report", new(usualReport)) },
 		func() error {
 			b, err := f.client.Get(ctx, "json").Bytes()
@@ -181,11 +182,14 @@ func redisSealed(ctx context.Context) []Outcome {
 	if err := errors.Join(err1, err2); err != nil {
 		return outcomes(names, err, nil)
 	}
-	costs, err := decodeMeter.measure([]func() error{plain, sealed})
+	costs, err := redisMeter.measure([]func() error{plain, sealed})
 	return outcomes(names, err, func(i int) []Figure {
 		figures := []Figure{{Name: "µs", Format: "%.0f", Value: costs[i].Time.Seconds() * 1e6}}
-		if i > 0 { // by the ratio within rounds, as the machine may change between them
-			figures = append([]Figure{{Name: "µs added", Format: "%.1f", Value: (costs[i].Ratio - 1) * costs[0].Time.Seconds() * 1e6}}, figures...)
+		if i > 0 {
+			figures = append([]Figure{
+				{Name: "µs added", Format: "%.1f", Value: costs[i].Added.Seconds() * 1e6},
+				{Name: "µs of doubt", Format: "± %.1f", Value: costs[i].Doubt.Seconds() * 1e6},
+			}, figures...)
 		}
 		return figures
 	})
@@ -211,10 +215,11 @@ func redisInvalidate(ctx context.Context) []Outcome {
 			return outcomes(names, err, nil)
 		}
 	}
-	costs, err := decodeMeter.measure([]func() error{
+	costs, err := redisMeter.measure([]func() error{
 		func() error { return tier.Bump(ctx, few, cache.Changing) },
 		func() error { return tier.Bump(ctx, lots, cache.Changing) },
 		func() error { return c.Invalidate(ctx, lots) },
+		func() error { return f.client.Set(ctx, "one", "write", time.Hour).Err() },
 	})
 	begun := time.Now()
 	if err == nil {
@@ -226,8 +231,9 @@ func redisInvalidate(ctx context.Context) []Outcome {
 			return []Figure{{Name: "µs", Format: "%.0f", Value: scanned.Seconds() * 1e6}}
 		}
 		return []Figure{
-			{Name: "µs", Format: "%.1f", Value: costs[1].Time.Seconds() * 1e6},
+			{Name: "x a bare SET", Format: "%.2f", Value: costs[1].Ratio / costs[3].Ratio},
 			{Name: "x that of 1,000", Format: "%.2f", Value: costs[1].Ratio},
+			{Name: "µs", Format: "%.1f", Value: costs[1].Time.Seconds() * 1e6},
 			{Name: "µs with the notice to other processes", Format: "%.1f", Value: costs[2].Time.Seconds() * 1e6},
 		}
 	})
@@ -266,136 +272,4 @@ func (f *redisField) scan(ctx context.Context, pattern string) error {
 			return err
 		}
 	}
-}
-
-// fleeting is a kind that is never kept, so that every call passes all of a cache.
-var fleeting = &cache.Kind[int64]{
-	Name: "fleeting", Schema: 1,
-	Decode: number.Decode, Clone: number.Clone, Size: number.Size,
-	Class: func(cache.Key, int64) cache.Class { return cache.Forbidden },
-}
-
-// redisStalled: what is added is added to the same calls of a cache without Redis.
-func redisStalled(ctx context.Context) []Outcome {
-	names := []string{ours.Name, goRedisShared}
-	f, err := newRedisField(ctx)
-	if err != nil {
-		return outcomes(names, err, nil)
-	}
-	defer f.end()
-	without, err1 := newCache()
-	with, tier, err2 := f.cache(shared.Options{})
-	if err := errors.Join(err1, err2); err != nil {
-		return outcomes(names, err, nil)
-	}
-	f.ends = append(f.ends, func() { _ = without.Close() })
-	if err := tier.Ping(ctx); err != nil {
-		return outcomes(names, err, nil)
-	}
-	f.stall()
-	peer := goRedis{rediscache.New(&rediscache.Options{Redis: f.client})}
-	call := func(c *cache.Cache) error {
-		_, _, err := cache.Get(ctx, c, cache.Key{User: "u"}, fleeting, cache.Call{}, func(context.Context) (int64, string, error) { return 1, "1", nil })
-		return err
-	}
-	worst := func(calls int, call func(int)) (most time.Duration) {
-		for i := range calls {
-			begun := time.Now()
-			call(i)
-			most = max(most, time.Since(begun))
-		}
-		return most
-	}
-	first := worst(3, func(int) { _ = call(with) })
-	wait(ctx, 200*time.Millisecond)
-	costs, err := decodeMeter.measure([]func() error{func() error { return call(without) }, func() error { return call(with) }})
-	if err != nil {
-		return outcomes(names, err, nil)
-	}
-	later := max(0, costs[1].Ratio-1) * costs[0].Time.Seconds()
-	theirs := worst(1, func(int) { _, _ = peer.get(ctx, "u", one) })
-	return outcomes(names, nil, func(i int) []Figure {
-		if i == 1 {
-			return []Figure{{Name: "ms at first", Format: "%.0f", Value: theirs.Seconds() * 1e3}}
-		}
-		return []Figure{
-			{Name: "ms at first", Format: "%.1f", Value: first.Seconds() * 1e3},
-			{Name: "µs later", Format: "%.2f", Value: later * 1e6},
-		}
-	})
-}
-
-func one(context.Context) (int64, error) { return 1, nil }
-
-// several are caches as of so many processes on one Redis, ours and the peer's.
-func (f *redisField) several(n int) (names []string, caches [][]loadingCache, err error) {
-	names, caches = []string{ours.Name, goRedisShared}, make([][]loadingCache, 2)
-	for range n {
-		c, _, err := f.cache(shared.Options{})
-		if err != nil {
-			return names, nil, err
-		}
-		client := redis.NewClient(&redis.Options{Addr: f.addr})
-		f.ends = append(f.ends, func() { _ = client.Close() })
-		caches[0] = append(caches[0], ourCache{c})
-		caches[1] = append(caches[1], goRedis{rediscache.New(&rediscache.Options{Redis: client})})
-	}
-	return names, caches, nil
-}
-
-func redisStampede(ctx context.Context) []Outcome {
-	const load = 200 * time.Millisecond
-	f, err := newRedisField(ctx)
-	if err != nil {
-		return outcomes([]string{ours.Name, goRedisShared}, err, nil)
-	}
-	defer f.end()
-	names, caches, err := f.several(8)
-	return outcomes(names, err, func(i int) []Figure {
-		for p, c := range caches[i] { // connections are made
-			_, _ = c.get(ctx, strconv.Itoa(p), one)
-		}
-		var loads, slowest atomic.Int64
-		var wg sync.WaitGroup
-		begun := time.Now()
-		for _, c := range caches[i] {
-			for range 125 {
-				wg.Go(func() {
-					_, _ = c.get(ctx, "herd", func(ctx context.Context) (int64, error) {
-						loads.Add(1)
-						wait(ctx, load)
-						return 1, nil
-					})
-					for took := int64(time.Since(begun)); ; {
-						if most := slowest.Load(); took <= most || slowest.CompareAndSwap(most, took) {
-							return
-						}
-					}
-				})
-			}
-		}
-		wg.Wait()
-		return []Figure{
-			{Name: "loads", Format: "%.0f", Value: float64(loads.Load())},
-			{Name: "ms beyond", Format: "%.0f", Value: (time.Duration(slowest.Load()) - load).Seconds() * 1e3},
-		}
-	})
-}
-
-func redisRace(ctx context.Context) []Outcome {
-	f, err := newRedisField(ctx)
-	if err != nil {
-		return outcomes([]string{ours.Name, goRedisShared}, err, nil)
-	}
-	defer f.end()
-	names, caches, err := f.several(2)
-	return outcomes(names, err, func(i int) []Figure {
-		stale := 0
-		for trial := range 1000 {
-			if !raced(ctx, caches[i][0], caches[i][1], strconv.Itoa(trial)) {
-				stale++
-			}
-		}
-		return []Figure{{Name: "stale", Format: "%.0f", Value: float64(stale)}}
-	})
 }
