@@ -25,14 +25,14 @@
 //
 //	request id   taken from X-Request-ID if it is a plain word, else made; sent back, and
 //	             on with calls to the service
+//	route        which template the path fits, for the layers behind
 //	access log   one line an exchange: method, route as a template, status, duration
-//	figures      http_requests_total and its kin, by route template
+//	figures      http_requests_total and its kin, by method and route template
 //	panics       become a 500, or break off an answer that had begun
 //	headers      nosniff, an empty content policy, no-store, no-referrer
 //
 // and around the handler for the outside, next to them:
 //
-//	route        which template the path fits, for the layers behind
 //	process time X-Process-Time, in seconds
 //	origins      CORS for /api/, by the list of origins; answers preflights
 //	limits       how often a client may ask, and bring wrong credentials: 429

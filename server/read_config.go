@@ -31,6 +31,8 @@ type Limits struct {
 	// may have the wrong credentials.
 	Window                                   time.Duration
 	Requests, Sessions, Statistics, Failures int
+	// Algorithm is how they are counted; "" is [limits.TokenBucket].
+	Algorithm limits.Algorithm
 	// Exempt clients are not limited.
 	Exempt []netip.Prefix
 }
@@ -47,6 +49,7 @@ func (c *Config) readReading(r *config.Reader) {
 	l := &c.Limits
 	l.Enabled = r.Bool(l.Enabled, "RATE_LIMIT_ENABLED")
 	l.Window = r.Duration(l.Window, "RATE_LIMIT_WINDOW_SECONDS")
+	l.Algorithm = limits.Algorithm(r.Choice(string(l.Algorithm), []string{string(limits.TokenBucket), string(limits.SlidingWindow)}, "RATE_LIMIT_ALGORITHM"))
 	l.Requests = r.Int(l.Requests, 1, math.MaxInt32, "RATE_LIMIT_REQUESTS")
 	l.Sessions = r.Int(l.Sessions, 1, math.MaxInt32, "RATE_LIMIT_SESSIONS")
 	l.Statistics = r.Int(l.Statistics, 1, math.MaxInt32, "RATE_LIMIT_STATISTICS")
@@ -65,7 +68,7 @@ func (c Config) checkReading(p *config.Reader) {
 		}
 	}
 	if err := c.Limits.rate(c.Limits.Requests).Check(); c.Limits.Enabled && err != nil {
-		p.Add("RATE_LIMIT_WINDOW_SECONDS", "does not go with RATE_LIMIT_REQUESTS: %v", err)
+		p.Add("RATE_LIMIT_WINDOW_SECONDS", "is not accepted: %v", err)
 	}
 	for _, o := range c.CORSOrigins {
 		if o == "*" && c.Environment == "production" {
@@ -78,7 +81,7 @@ func (c Config) checkReading(p *config.Reader) {
 const minReadKey = 16
 
 func (l Limits) rate(requests int) limits.Rate {
-	return limits.Rate{Requests: requests, Window: l.Window}
+	return limits.Rate{Requests: requests, Window: l.Window, Algorithm: l.Algorithm}
 }
 
 // readList reads entries between commas.
