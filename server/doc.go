@@ -63,7 +63,7 @@
 // credential of its own to a request, an attacker's page can thus not have its
 // guesses answered beside secrets (BREACH), and the lengths are blurred besides.
 //
-// [LimitsMaker] puts limits where processes share them. A client is the address that the
+// [WithLimits] puts limits where processes share them. A client is the address that the
 // connection came from, or that [Config].TrustedProxies forwarded for.
 //
 // # Configuration
@@ -93,7 +93,8 @@
 //	                               reads are of the store, else 502, 503 or 504; degraded
 //	limits away                    requests are let in
 //	reads that never end           504, and from 512 of them on 503; deliveries go on
-//	Redis away                     degraded; calls are answered by the service itself
+//	Redis away                     degraded; calls are answered by the service itself, each process
+//	                               limits its clients by itself
 //	notify address away            notifications are tried again for almost three days
 //	more events than can be worked 503 from Backlog on; nothing that was acknowledged is dropped
 //	killed                         what was acknowledged is on the disk and is worked after the
