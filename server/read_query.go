@@ -192,7 +192,11 @@ func (c cursor) String() string {
 	return base64.RawURLEncoding.EncodeToString(c.list[:]) + "." + string(c.source[0]) + place
 }
 
+// parseReadCursor reads what String wrote; nothing is the beginning.
 func parseReadCursor(text string) (c cursor, err error) {
+	if text == "" {
+		return c, nil
+	}
 	refusal := badQuery("the cursor is none that this server gave out: begin without one")
 	list, place, _ := strings.Cut(text, ".")
 	b, err := base64.RawURLEncoding.Strict().DecodeString(list)
