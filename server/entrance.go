@@ -104,7 +104,7 @@ func limitOf(route string) string {
 		return limitSessions
 	case routeStatistics:
 		return limitStatistics
-	case routeSummary, routeDocument, routeAPI:
+	case routeSummary, routeDocument, routeAPI, routeRoot:
 		return limitRequests
 	}
 	return ""

@@ -214,7 +214,7 @@ func parseReadCursor(text string) (c cursor, err error) {
 	default:
 		return c, refusal
 	}
-	if err != nil {
+	if err != nil || c.String() != text {
 		return cursor{}, refusal
 	}
 	return c, nil
