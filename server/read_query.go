@@ -211,10 +211,8 @@ func parseReadCursor(text string) (c cursor, err error) {
 	case fromUpstream[0]:
 		c.source = fromUpstream
 		c.offset, err = config.Int(place[1:], 1, maxOffset)
-	default:
-		return c, refusal
 	}
-	if err != nil || c.String() != text {
+	if err != nil || c.source == "" || c.String() != text {
 		return cursor{}, refusal
 	}
 	return c, nil
