@@ -97,8 +97,11 @@ func TestBothKindsOfMemoryDecideAlike(t *testing.T) {
 func TestRetryAfterIsExactOnTheClockOfRedis(t *testing.T) {
 	t.Parallel()
 	for _, r := range []limits.Rate{
-		{Requests: 10, Window: time.Minute}, {Requests: 7, Window: time.Second}, {Requests: 3, Window: 24 * time.Hour},
-		{Requests: 10, Window: time.Minute, Algorithm: limits.SlidingWindow}, {Requests: 7, Window: time.Second, Algorithm: limits.SlidingWindow},
+		{Requests: 10, Window: time.Minute},
+		{Requests: 7, Window: time.Second},
+		{Requests: 3, Window: 24 * time.Hour},
+		{Requests: 10, Window: time.Minute, Algorithm: limits.SlidingWindow},
+		{Requests: 7, Window: time.Second, Algorithm: limits.SlidingWindow},
 	} {
 		m := miniredis.RunT(t)
 		now := time.Date(2026, 3, 1, 0, 0, 0, 123_456_000, time.UTC)
@@ -130,8 +133,11 @@ func TestANameWithAnotherRateIsCountedApart(t *testing.T) {
 	m := miniredis.RunT(t)
 	f := process(t, "redis://"+m.Addr())
 	for _, r := range []limits.Rate{
-		{Requests: 2, Window: time.Hour}, {Requests: 3, Window: time.Hour}, {Requests: 3, Window: time.Minute},
-		{Requests: 3, Window: time.Hour, Burst: 1}, {Requests: 3, Window: time.Hour, Algorithm: limits.SlidingWindow},
+		{Requests: 2, Window: time.Hour},
+		{Requests: 3, Window: time.Hour},
+		{Requests: 3, Window: time.Minute},
+		{Requests: 3, Window: time.Hour, Burst: 1},
+		{Requests: 3, Window: time.Hour, Algorithm: limits.SlidingWindow},
 	} {
 		in := inbound(t, f, r)
 		for i := range r.Depth() + 1 {

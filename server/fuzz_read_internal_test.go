@@ -15,7 +15,8 @@ import (
 func FuzzReadCursor(f *testing.F) {
 	for _, c := range []cursor{
 		{source: fromStore, after: store.Cursor{Start: time.UnixMilli(1_700_000_000_000).UTC(), ID: "session-1"}, list: [8]byte{1, 2}},
-		{source: fromStore, after: store.Cursor{ID: "without a start"}}, {source: fromUpstream, offset: 50},
+		{source: fromStore, after: store.Cursor{ID: "without a start"}},
+		{source: fromUpstream, offset: 50},
 	} {
 		f.Add(c.String())
 	}

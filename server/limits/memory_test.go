@@ -100,8 +100,13 @@ func TestWhoWaitsAsLongAsIsSaidIsLetIn(t *testing.T) {
 	t.Parallel()
 	for _, algorithm := range []limits.Algorithm{limits.TokenBucket, limits.SlidingWindow} {
 		for _, r := range []limits.Rate{
-			{Requests: 1, Window: ms}, {Requests: 7, Window: time.Second}, {Requests: 100, Window: time.Minute}, {Requests: 3, Window: 24 * time.Hour},
-			{Requests: 1_000_003, Window: time.Second}, {Requests: 1<<31 - 1, Window: 24 * time.Hour}, {Requests: 5, Window: 1001 * us},
+			{Requests: 1, Window: ms},
+			{Requests: 7, Window: time.Second},
+			{Requests: 100, Window: time.Minute},
+			{Requests: 3, Window: 24 * time.Hour},
+			{Requests: 1_000_003, Window: time.Second},
+			{Requests: 1<<31 - 1, Window: 24 * time.Hour},
+			{Requests: 5, Window: 1001 * us},
 		} {
 			if r.Algorithm = algorithm; r.Requests > 1000 { // more cannot be used up one by one
 				if algorithm == limits.SlidingWindow {

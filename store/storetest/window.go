@@ -85,9 +85,9 @@ func settledEndsPartial(f *fixture) {
 }
 
 func partialsOfUser(f *fixture) {
-	at := func(id, user string, seq int, minutes time.Duration) store.Window {
+	at := func(id, user string, seq, minute int) store.Window {
 		w := window(id, user, seq, 1)
-		w.Observed = t0.Add(minutes * time.Minute)
+		w.Observed = t0.Add(time.Duration(minute) * time.Minute)
 		return w
 	}
 	_, err := f.sessions().PutWindow(f.Context(), at("old", "u1", 0, 0), at("old", "u1", 3, 20), at("old", "u1", 1, 10),
