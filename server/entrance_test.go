@@ -90,7 +90,9 @@ func TestWhoWaitsAsLongAsTheHeadersSayIsLetIn(t *testing.T) {
 	const path = "/api/statistics?user_id=u&source=store"
 	for _, algorithm := range []limits.Algorithm{limits.TokenBucket, limits.SlidingWindow} {
 		synctest.Test(t, func(t *testing.T) {
-			b := limitedService(t, func(c *server.Config) { c.Limits.Statistics, c.Limits.Window, c.Limits.Algorithm = 7, 100*time.Second, algorithm })
+			b := limitedService(t, func(c *server.Config) {
+				c.Limits.Statistics, c.Limits.Window, c.Limits.Algorithm = 7, 100*time.Second, algorithm
+			})
 			seconds := func(w *httptest.ResponseRecorder, name string) time.Duration {
 				n, err := strconv.Atoi(w.Header().Get(name))
 				if err != nil || n < 1 {
