@@ -9,6 +9,7 @@ import (
 
 	"github.com/asleep-sdk/asleep/fleet"
 	"github.com/asleep-sdk/asleep/internal/dbtest"
+	"github.com/asleep-sdk/asleep/server/limits"
 )
 
 func BenchmarkReserve(b *testing.B) {
@@ -45,19 +46,12 @@ func BenchmarkReserve(b *testing.B) {
 	})
 }
 
-func BenchmarkLimit(b *testing.B) {
-	for _, sliding := range []bool{false, true} {
-		l := fleet.Limit{Name: strconv.FormatBool(sliding), Requests: 100, Window: time.Second, Sliding: sliding}
-		b.Run("memory/sliding="+l.Name, func(b *testing.B) {
-			in := local(b, l, 0)
+func BenchmarkInbound(b *testing.B) {
+	for _, algorithm := range []limits.Algorithm{limits.TokenBucket, limits.SlidingWindow} {
+		b.Run(string(algorithm), func(b *testing.B) {
+			in := inbound(b, process(b, "redis://"+dbtest.Redis(b).Addr), limits.Rate{Requests: 100, Window: time.Second, Algorithm: algorithm})
 			for i := 0; b.Loop(); i++ {
-				in.Allow(b.Context(), strconv.Itoa(i&1023), 1)
-			}
-		})
-		b.Run("redis/sliding="+l.Name, func(b *testing.B) {
-			in := inbound(b, process(b, "redis://"+dbtest.Redis(b).Addr), l)
-			for i := 0; b.Loop(); i++ {
-				in.Allow(b.Context(), strconv.Itoa(i&1023), 1)
+				_, _ = in.Allow(b.Context(), strconv.Itoa(i&1023))
 			}
 		})
 	}

@@ -13,8 +13,8 @@
 // # The model
 //
 // A [Fleet] is one Redis and one secret that all processes have, the API key: keys in
-// Redis are made of names by HMAC under it. A [Throttle], a [Hint] and an [Inbound]
-// are parts of a fleet, each with its own breaker towards Redis, and end with it.
+// Redis are made of names by HMAC under it. A [Throttle], a [Hint] and the limits of
+// [Fleet.Inbound] are parts of a fleet, each with its own breaker towards Redis, and end with it.
 //
 // A [Throttle] is one token bucket in Redis, on the clock of Redis, that a script
 // fills, empties and books ahead in one step. Who asks is told how long to wait and
@@ -36,9 +36,8 @@
 // is broken would stop the others for as long as their breakers stay open:
 // [HintOptions].Quorum asks for more than one.
 //
-// An [Inbound] limits what each client may ask of a server: a bucket, or a window
-// that holds no more than the limit wherever it begins. A [Local] is the same in
-// memory, for one process.
+// [Fleet.Inbound] limits what each client may ask of a server, as package server/limits
+// has it: a bucket, or a window that holds no more than the limit wherever it begins.
 //
 // # The share
 //
@@ -60,7 +59,8 @@
 //	seen by some only     they take their share while the others take all: PerSecond is
 //	                      outdone by that share, until an answer of the upstream says so
 //	flushed, evicted,     the bucket begins empty, behind what was booked in the old one as far as
-//	restarted empty       the first process to come knows: others' last bookings may overlap with it
+//	restarted empty       the first process to come knows: others' last bookings may overlap with it.
+//	                      inbound: every client begins anew
 //	foreign, corrupt      the state carries a checksum over its key: a foreign one counts as none, and
 //	                      is replaced. An answer that the scripts do not give is a failure
 //	scripts flushed       sent again, in the same budget
@@ -70,6 +70,7 @@
 //	process killed        its bookings are lost, its share comes back after three seconds
 //	process stopped       what it reserved is late; clients drop tokens after 250 ms
 //
-// All values in Redis end by themselves, after an hour at most. go-redis reports
+// All values in Redis end by themselves, after an hour at most, inbound ones with their
+// window. go-redis reports
 // failed connections to its own logger; redis.SetLogger is for the program.
 package fleet

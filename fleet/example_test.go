@@ -9,6 +9,7 @@ import (
 
 	"github.com/asleep-sdk/asleep/client"
 	"github.com/asleep-sdk/asleep/fleet"
+	"github.com/asleep-sdk/asleep/server/limits"
 )
 
 // Every process of the fleet does the same, with the same key and figures.
@@ -42,20 +43,34 @@ func Example() {
 	// Output: <nil> 100
 }
 
-func ExampleNewLocal() {
-	limit, err := fleet.NewLocal(fleet.Limit{Name: "GET /v1/sessions", Requests: 2, Window: time.Hour}, 0)
+// A server counts its clients together with the other processes; without Redis, which is
+// not there in this example, by itself.
+func ExampleFleet_Inbound() {
+	connection, err := fleet.Open("redis://127.0.0.1:1")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = connection.Close() }()
+	shared, err := fleet.New(connection, fleet.Options{Secret: "an-api-key"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = shared.Close() }()
+	sessions, err := shared.Inbound("GET /v1/sessions", limits.Rate{Requests: 2, Window: time.Hour})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	for range 3 {
-		d := limit.Allow(context.Background(), "198.51.100.7", 1)
-		fmt.Println(d.Allowed, d.Remaining, d.RetryAfter.Round(time.Minute))
+		d, err := sessions.Allow(context.Background(), "198.51.100.7")
+		fmt.Println(d.Allowed, d.Remaining, d.RetryAfter.Round(time.Minute), d.Local, err)
 	}
 	// Output:
-	// true 1 0s
-	// true 0 0s
-	// false 0 30m0s
+	// true 1 0s true <nil>
+	// true 0 0s true <nil>
+	// false 0 30m0s true <nil>
 }
 
 func ExampleOpen() {

@@ -3,13 +3,14 @@ package fleet
 import (
 	"context"
 	_ "embed" // the script
-	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/asleep-sdk/asleep/internal/redisconn"
+	"github.com/asleep-sdk/asleep/server/limits"
 )
 
 //go:embed limit.lua
@@ -17,82 +18,32 @@ var limitSource string
 
 var limitScript = redis.NewScript(limitSource)
 
-// Limit is how much each client of a server may ask of one route. Requests and Window
-// are required.
-type Limit struct {
-	// Name tells limits apart, such as the route "GET /v1/sessions".
-	Name string
-	// Requests are allowed in each Window of 1 ms to 24 h.
-	Requests int
-	Window   time.Duration
-	// Sliding allows at most Requests in any Window whatever, counted in sixteenths
-	// of it. Otherwise a bucket holds Burst requests and gains Requests a Window.
-	Sliding bool
-	// Burst is what the bucket holds; 0 means Requests. It is for buckets only.
-	Burst int
-}
-
-func (l Limit) check() error {
-	var errs []error
-	problem := func(format string, args ...any) {
-		errs = append(errs, fmt.Errorf("fleet: limit %q: "+format, append([]any{l.Name}, args...)...))
-	}
-	if l.Requests < 1 || l.Requests > maxFigure {
-		problem("Requests is %d; want 1 to %.0f", l.Requests, maxFigure)
-	}
-	if l.Window < time.Millisecond || l.Window > 24*time.Hour {
-		problem("Window is %v; want 1ms to 24h", l.Window)
-	}
-	switch {
-	case l.Burst < 0 || l.Burst > maxFigure:
-		problem("Burst is %d; want 1 to %.0f, or 0 for Requests", l.Burst, maxFigure)
-	case l.Burst > 0 && l.Sliding:
-		problem("Burst %d has no effect with Sliding: Requests is what may come at once", l.Burst)
-	}
-	return errors.Join(errs...)
-}
-
-func (l Limit) depth() int {
-	if l.Burst > 0 {
-		return l.Burst
-	}
-	return l.Requests
-}
-
-// Decision is what a limit says to one request.
-type Decision struct {
-	Allowed bool
-	// Limit is how many requests may come at once at most, Remaining how many
-	// may come now, after this one.
-	Limit, Remaining int
-	// Reset is how long until Remaining is Limit again if nothing comes.
-	Reset time.Duration
-	// RetryAfter is how long until this request would be allowed; 0 if it is. For
-	// a cost above Limit, which is never allowed, it is until all that can be is
-	// there.
-	RetryAfter time.Duration
-	// Local is true if this process decided alone, as Redis was away.
-	Local bool
-}
-
-// Inbound is a [Limit] that the processes of a [Fleet] keep together, by the clock of
-// Redis. It is safe for concurrent use.
-type Inbound struct {
+// inbound is a rate that the processes of a [Fleet] keep together, by the clock of
+// Redis.
+type inbound struct {
 	fleet *Fleet
-	limit Limit
+	name  string
+	rate  limits.Rate
 	guard *redisconn.Guard
-	local *Local
+	local *limits.Memory
 }
 
-// Inbound makes a limit for the clients of a server, or returns an error that names
-// every bad figure.
-func (f *Fleet) Inbound(limit Limit) (*Inbound, error) {
-	local, err := NewLocal(limit, 0)
+// Inbound makes limits for the clients of a server that all processes keep together, by
+// the clock of Redis. The name tells limits apart, such as that of a route. As
+// server.WithLimits(f.Inbound) a server has all its limits so. The error is that
+// of [limits.Rate.Check], or [ErrClosed].
+//
+// A decision takes one exchange, and never longer than the fleet's budget: without Redis
+// each process keeps the rate by itself, so that all of them together let more
+// through, and says so ([limits.Decision].Local). Its error is always nil. Processes
+// that give a name different rates count apart.
+func (f *Fleet) Inbound(name string, rate limits.Rate) (limits.Limits, error) {
+	local, err := limits.NewMemory(rate)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("fleet: the limit %q: %w", name, err)
 	}
-	in := &Inbound{fleet: f, limit: limit, local: local}
-	in.guard = f.guard("limit "+limit.Name, in.probe, func(bool) {})
+	in := &inbound{fleet: f, name: name, rate: rate, local: local}
+	in.guard = f.guard("limit "+name, in.probe, func(bool) {})
 	if err := f.adopt(in); err != nil {
 		in.guard.Close()
 		return nil, err
@@ -100,62 +51,65 @@ func (f *Fleet) Inbound(limit Limit) (*Inbound, error) {
 	return in, nil
 }
 
-// Allow decides on a request of a client, by whatever tells clients apart: an address,
-// the digest of a key. A cost below 1 counts as 1. It takes one round trip, and never
-// waits longer than the fleet's budget: without Redis it fails open, which means that each
-// process keeps the limit by itself and all of them together let more through. A ctx that
-// ends is answered in the same way.
-func (in *Inbound) Allow(ctx context.Context, client string, cost int) Decision {
-	cost = min(max(cost, 1), maxFigure)
-	d, err := redisconn.Call(ctx, in.guard, func(ctx context.Context) (Decision, error) {
-		return in.ask(ctx, in.fleet.key("limit", "count", in.limit.Name, client), cost)
+// Allow implements [limits.Limits].
+func (in *inbound) Allow(ctx context.Context, client string) (limits.Decision, error) {
+	d, err := redisconn.Call(ctx, in.guard, func(ctx context.Context) (limits.Decision, error) {
+		return in.ask(ctx, in.key("count", client))
 	})
 	if err != nil {
-		d = in.local.Allow(ctx, client, cost)
-		d.Local = true
+		return in.local.Allow(ctx, client)
 	}
-	return d
+	return d, nil
 }
 
-func (in *Inbound) ask(ctx context.Context, key string, cost int) (Decision, error) {
-	kind := "bucket"
-	if in.limit.Sliding {
-		kind = "window"
+// key is of the rate too: a state says nothing to whom counts by another.
+func (in *inbound) key(part string, names ...string) string {
+	figures := []string{in.name, in.kind(), strconv.Itoa(in.rate.Requests), in.rate.Window.String(), strconv.Itoa(in.rate.Depth())}
+	return in.fleet.key("limit", part, append(figures, names...)...)
+}
+
+func (in *inbound) kind() string {
+	if in.rate.Algorithm == limits.SlidingWindow {
+		return "window"
 	}
+	return "bucket"
+}
+
+func (in *inbound) ask(ctx context.Context, key string) (limits.Decision, error) {
 	raw, err := limitScript.Run(ctx, in.fleet.client, []string{key},
-		kind, in.limit.Requests, in.limit.Window.Microseconds(), in.limit.depth(), cost).Result()
+		in.kind(), in.rate.Requests, in.rate.Window.Microseconds(), in.rate.Depth()).Result()
 	if err != nil {
-		return Decision{}, err
+		return limits.Decision{}, err
 	}
-	return parseDecision(raw, in.limit)
+	return parseDecision(raw, in.rate)
 }
 
 // probe writes, as a Redis that does not is of no use.
-func (in *Inbound) probe(ctx context.Context) error {
-	_, err := in.ask(ctx, in.fleet.key("limit", "probe", in.limit.Name), 1)
+func (in *inbound) probe(ctx context.Context) error {
+	_, err := in.ask(ctx, in.key("probe"))
 	return err
 }
 
-func (in *Inbound) close() { in.guard.Close() }
+func (in *inbound) close() { in.guard.Close() }
 
 // parseDecision believes nothing that the script would not say.
-func parseDecision(raw any, l Limit) (Decision, error) {
+func parseDecision(raw any, r limits.Rate) (limits.Decision, error) {
 	list, ok := raw.([]any)
 	if !ok || len(list) != 4 {
-		return Decision{}, fmt.Errorf("%w: a %T for a decision", errLie, raw)
+		return limits.Decision{}, fmt.Errorf("%w: a %T for a decision", errLie, raw)
 	}
 	var n [4]int64
 	for i, v := range list {
 		if n[i], ok = v.(int64); !ok {
-			return Decision{}, fmt.Errorf("%w: a %T in place %d", errLie, v, i)
+			return limits.Decision{}, fmt.Errorf("%w: a %T in place %d", errLie, v, i)
 		}
 	}
-	longest := (time.Duration(l.depth())*l.Window/time.Duration(l.Requests) + 2*l.Window).Microseconds()
-	if n[0] < 0 || n[0] > 1 || n[1] < 0 || n[1] > int64(l.depth()) || n[2] < 0 || n[2] > longest || n[3] < 0 || n[3] > longest {
-		return Decision{}, fmt.Errorf("%w: figures %v", errLie, n)
+	depth, longest := int64(r.Depth()), r.Longest().Microseconds()
+	if n[0] < 0 || n[0] > 1 || n[1] < 0 || n[1] > depth || n[2] < 0 || n[2] > longest || n[3] < 0 || n[3] > longest || n[0]+min(n[3], 1) != 1 {
+		return limits.Decision{}, fmt.Errorf("%w: figures %v", errLie, n)
 	}
-	return Decision{
-		Allowed: n[0] == 1, Limit: l.depth(), Remaining: int(n[1]),
+	return limits.Decision{
+		Allowed: n[0] == 1, Limit: r.Depth(), Remaining: int(n[1]),
 		Reset: time.Duration(n[2]) * time.Microsecond, RetryAfter: time.Duration(n[3]) * time.Microsecond,
 	}, nil
 }

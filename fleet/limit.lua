@@ -1,6 +1,6 @@
--- One inbound decision. See limit_policy.go, which does the same in memory.
+-- One inbound decision. policy.go of package limits does the same in memory.
 local key, kind = KEYS[1], ARGV[1]
-local requests, window, depth, cost = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local requests, window, depth = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
 local raw = redis.pcall('GET', key)
@@ -11,21 +11,21 @@ local function save(text, us)
 end
 
 if kind == 'bucket' then
-  local unit = 1000000
+  local full = depth * window
   local at, level = string.match(raw, '^b (%d+) (%d+)$')
   at, level = tonumber(at), tonumber(level)
-  if not at then at, level = now, depth * unit end
-  level = math.min(depth * unit, level + math.floor(math.max(0, now - at) * requests * unit / window))
-  local allowed = cost * unit <= level
+  if not at then at, level = now, full end
+  level = math.min(full, level + math.max(0, now - at) * requests)
+  local allowed = window <= level
   local retry = 0
   if allowed then
-    level = level - cost * unit
+    level = level - window
   else
-    retry = math.ceil((math.min(cost, depth) * unit - level) * window / (requests * unit))
+    retry = math.ceil((window - level) / requests)
   end
-  local reset = math.ceil((depth * unit - level) * window / (requests * unit))
+  local reset = math.ceil((full - level) / requests)
   save(string.format('b %.0f %.0f', now, level), reset)
-  return {allowed and 1 or 0, math.floor(level / unit), reset, retry}
+  return {allowed and 1 or 0, math.floor(level / window), reset, retry}
 end
 
 -- A window of 17 slots, the newest first; 16 make the window.
@@ -47,28 +47,19 @@ if not base then
   for i = 1, 17 do counts[i] = 0 end
 end
 now = math.max(now, slot * width)
-local sum, newest = 0, 18
-for i = 17, 1, -1 do
-  sum = sum + counts[i]
-  if counts[i] > 0 then newest = i end
-end
-local function leaves(i) return (slot - (i - 1) + 17) * width - now end
-local allowed = sum + cost <= requests
-local retry = 0
+local sum = 0
+for i = 1, 17 do sum = sum + counts[i] end
+local allowed = sum < requests
 if allowed then
-  counts[1], sum = counts[1] + cost, sum + cost
-  if cost > 0 then newest = 1 end
+  counts[1], sum = counts[1] + 1, sum + 1
   save('s ' .. string.format('%.0f', slot) .. ' ' .. table.concat(counts, ' '), 17 * width)
-else
-  local left = sum
-  for i = 17, 1, -1 do
-    if counts[i] > 0 then
-      left = left - counts[i]
-      retry = leaves(i)
-      if left + cost <= requests then break end
-    end
+end
+-- Until the newest leaves, and until the oldest does.
+local reset, retry = 0, 0
+for i = 17, 1, -1 do
+  if counts[i] > 0 then
+    reset = (slot - (i - 1) + 17) * width - now
+    if retry == 0 then retry = reset end
   end
 end
-local reset = 0
-if newest <= 17 then reset = leaves(newest) end
-return {allowed and 1 or 0, math.max(0, requests - sum), reset, retry}
+return {allowed and 1 or 0, math.max(0, requests - sum), reset, allowed and 0 or retry}

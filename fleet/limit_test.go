@@ -3,7 +3,7 @@
 package fleet_test
 
 import (
-	"context"
+	"errors"
 	"math/rand/v2"
 	"strconv"
 	"strings"
@@ -17,163 +17,135 @@ import (
 
 	"github.com/asleep-sdk/asleep/fleet"
 	"github.com/asleep-sdk/asleep/internal/dbtest"
+	"github.com/asleep-sdk/asleep/server/limits"
 )
 
-func inbound(tb testing.TB, f *fleet.Fleet, l fleet.Limit) *fleet.Inbound {
+func inbound(tb testing.TB, f *fleet.Fleet, r limits.Rate) limits.Limits {
 	tb.Helper()
-	in, err := f.Inbound(l)
+	in, err := f.Inbound("of a test", r)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	return in
 }
 
-func local(tb testing.TB, l fleet.Limit, maxKeys int) *fleet.Local {
+func allow(tb testing.TB, l limits.Limits, client string) limits.Decision {
 	tb.Helper()
-	in, err := fleet.NewLocal(l, maxKeys)
+	d, err := l.Allow(tb.Context(), client)
 	if err != nil {
-		tb.Fatal(err)
+		tb.Error(err)
 	}
-	return in
+	return d
 }
 
 // Decisions in memory and in Redis are the same, figure by figure.
 func TestBothKindsOfMemoryDecideAlike(t *testing.T) {
 	t.Parallel()
-	for _, l := range []fleet.Limit{
+	for _, r := range []limits.Rate{
 		{Requests: 10, Window: time.Second},
-		{Requests: 3, Window: 7 * time.Second, Burst: 9},
-		{Requests: 10, Window: time.Second, Sliding: true},
-		{Requests: 100, Window: time.Minute, Sliding: true},
+		{Requests: 9, Window: 7 * time.Second, Burst: 3},
+		{Requests: 7, Window: 24 * time.Hour},
+		{Requests: 10, Window: time.Second, Algorithm: limits.SlidingWindow},
+		{Requests: 100, Window: time.Minute, Algorithm: limits.SlidingWindow},
 	} {
-		type step struct {
-			pass time.Duration
-			cost int
-		}
-		r := rand.New(rand.NewPCG(uint64(l.Requests), uint64(l.Window)))
-		steps := make([]step, 400)
+		random := rand.New(rand.NewPCG(uint64(r.Requests), uint64(r.Window)))
+		steps := make([]time.Duration, 600)
 		for i := range steps {
-			steps[i] = step{time.Duration(r.Float64() * r.Float64() * float64(2*l.Window) / float64(l.Requests)).Truncate(time.Microsecond), 1 + r.IntN(2)*r.IntN(l.Requests+2)}
+			steps[i] = time.Duration(random.Float64() * random.Float64() * float64(2*r.Window) / float64(r.Requests)).Truncate(time.Microsecond)
 		}
 		m := miniredis.RunT(t)
-		shared := inbound(t, process(t, "redis://"+m.Addr()), l)
+		shared := inbound(t, process(t, "redis://"+m.Addr()), r)
 		now := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
-		var want []fleet.Decision
-		for _, s := range steps {
-			now = now.Add(s.pass)
+		var want []limits.Decision
+		for _, pass := range steps {
+			now = now.Add(pass)
 			m.SetTime(now)
-			d := shared.Allow(t.Context(), "c", s.cost)
+			d := allow(t, shared, "c")
 			if d.Local {
 				t.Fatal("Redis was not asked")
 			}
 			want = append(want, d)
 		}
 		synctest.Test(t, func(t *testing.T) {
-			alone := local(t, l, 0)
+			alone, err := limits.NewMemory(r)
+			if err != nil {
+				t.Fatal(err)
+			}
 			denied := 0
-			for i, s := range steps {
-				time.Sleep(s.pass)
-				got := alone.Allow(t.Context(), "c", s.cost)
-				if l.Sliding { // the slots of the two clocks begin at different times
+			for i, pass := range steps {
+				time.Sleep(pass)
+				got := allow(t, alone, "c")
+				got.Local = false
+				if r.Algorithm == limits.SlidingWindow { // the slots of the two clocks begin at different times
 					got.Reset, got.RetryAfter, want[i].Reset, want[i].RetryAfter = 0, 0, 0, 0
 				}
 				if got != want[i] {
-					t.Fatalf("%+v, step %d: in memory %+v, in Redis %+v", l, i, got, want[i])
+					t.Fatalf("%+v, step %d: in memory %+v, in Redis %+v", r, i, got, want[i])
 				}
 				if !got.Allowed {
 					denied++
 				}
 			}
-			if denied < 20 || denied > 380 {
-				t.Errorf("%d of 400 denied: a weak test", denied)
+			if denied < 20 || denied > 580 {
+				t.Errorf("%d of 600 denied: a weak test", denied)
 			}
 		})
 	}
 }
 
-func TestABucketSaysWhenToComeBack(t *testing.T) {
+// In Redis, who waits as long as it is told is let in, and nobody earlier.
+func TestRetryAfterIsExactOnTheClockOfRedis(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		in := local(t, fleet.Limit{Requests: 10, Window: time.Second, Burst: 3}, 0)
-		allow := func(cost int) fleet.Decision { return in.Allow(t.Context(), "c", cost) }
-		if d := allow(2); d != (fleet.Decision{Allowed: true, Limit: 3, Remaining: 1, Reset: 200 * ms}) {
-			t.Errorf("%+v", d)
+	for _, r := range []limits.Rate{
+		{Requests: 10, Window: time.Minute},
+		{Requests: 7, Window: time.Second},
+		{Requests: 3, Window: 24 * time.Hour},
+		{Requests: 10, Window: time.Minute, Algorithm: limits.SlidingWindow},
+		{Requests: 7, Window: time.Second, Algorithm: limits.SlidingWindow},
+	} {
+		m := miniredis.RunT(t)
+		now := time.Date(2026, 3, 1, 0, 0, 0, 123_456_000, time.UTC)
+		pass := func(d time.Duration) { now = now.Add(d); m.SetTime(now) }
+		pass(0)
+		shared := inbound(t, process(t, "redis://"+m.Addr()), r)
+		for range 50 {
+			d := allow(t, shared, "c")
+			for d.Allowed {
+				pass(r.Window / time.Duration(3*r.Requests))
+				d = allow(t, shared, "c")
+			}
+			pass(d.RetryAfter - time.Microsecond)
+			for range 3 { // knocking costs nothing
+				if early := allow(t, shared, "c"); early.Allowed || early.RetryAfter != time.Microsecond {
+					t.Fatalf("%+v, a microsecond early: %+v", r, early)
+				}
+			}
+			pass(time.Microsecond)
+			if in := allow(t, shared, "c"); !in.Allowed || in.Local {
+				t.Fatalf("%+v, in time: %+v", r, in)
+			}
 		}
-		if d := allow(3); d != (fleet.Decision{Limit: 3, Remaining: 1, Reset: 200 * ms, RetryAfter: 200 * ms}) {
-			t.Errorf("too much: %+v", d)
-		}
-		time.Sleep(200*ms - time.Microsecond)
-		if allow(3).Allowed {
-			t.Error("allowed before RetryAfter")
-		}
-		time.Sleep(time.Microsecond)
-		if !allow(3).Allowed {
-			t.Error("denied after RetryAfter")
-		}
-		if d := allow(4); d.Allowed || d.RetryAfter != 300*ms {
-			t.Errorf("more than there can be: %+v", d)
-		}
-		if d := in.Allow(t.Context(), strings.Repeat("another ", 100), -5); !d.Allowed || d.Remaining != 2 {
-			t.Errorf("another client: %+v", d)
-		}
-	})
+	}
 }
 
-func TestNoWindowWhateverHoldsMoreThanTheLimit(t *testing.T) {
+func TestANameWithAnotherRateIsCountedApart(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		in := local(t, fleet.Limit{Requests: 20, Window: time.Second, Sliding: true}, 0)
-		var allowed []time.Time
-		r := rand.New(rand.NewPCG(3, 4))
-		for range 5000 {
-			time.Sleep(time.Duration(r.ExpFloat64() * float64(20*ms)))
-			d := in.Allow(t.Context(), "c", 1)
-			if d.Allowed {
-				allowed = append(allowed, time.Now())
-				continue
-			}
-			if r.IntN(10) == 0 {
-				time.Sleep(d.RetryAfter - time.Microsecond)
-				if in.Allow(t.Context(), "c", 1).Allowed {
-					t.Fatal("allowed before RetryAfter")
-				}
-				time.Sleep(time.Microsecond)
-				if !in.Allow(t.Context(), "c", 1).Allowed {
-					t.Fatal("denied after RetryAfter")
-				}
-				allowed = append(allowed, time.Now())
+	m := miniredis.RunT(t)
+	f := process(t, "redis://"+m.Addr())
+	for _, r := range []limits.Rate{
+		{Requests: 2, Window: time.Hour},
+		{Requests: 3, Window: time.Hour},
+		{Requests: 3, Window: time.Minute},
+		{Requests: 3, Window: time.Hour, Burst: 1},
+		{Requests: 3, Window: time.Hour, Algorithm: limits.SlidingWindow},
+	} {
+		in := inbound(t, f, r)
+		for i := range r.Depth() + 1 {
+			if d := allow(t, in, "c"); d.Local || d.Allowed != (i < r.Depth()) {
+				t.Errorf("%+v, request %d: %+v", r, i, d)
 			}
 		}
-		for i := 20; i < len(allowed); i++ {
-			if span := allowed[i].Sub(allowed[i-20]); span < time.Second {
-				t.Fatalf("21 requests in %v", span)
-			}
-		}
-		if rate := float64(len(allowed)) / allowed[len(allowed)-1].Sub(allowed[0]).Seconds(); rate < 17 {
-			t.Errorf("%.1f/s of 20/s: the window holds too much back", rate)
-		}
-	})
-}
-
-func TestALocalLimitForgetsTheOldestClientFirst(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		in := local(t, fleet.Limit{Requests: 1, Window: time.Hour}, 100)
-		for i := range 1000 {
-			if !in.Allow(t.Context(), strconv.Itoa(i), 1).Allowed {
-				t.Fatal("a new client is denied")
-			}
-			if i > 0 && in.Allow(t.Context(), "0", 1).Allowed {
-				t.Fatal("a client that keeps coming was forgotten")
-			}
-		}
-		if in.Len() != 100 {
-			t.Errorf("%d clients remembered, want 100", in.Len())
-		}
-		if !in.Allow(t.Context(), "1", 1).Allowed {
-			t.Error("the oldest was not forgotten")
-		}
-	})
+	}
 }
 
 func TestProcessesKeepAnInboundLimitTogether(t *testing.T) {
@@ -182,17 +154,17 @@ func TestProcessesKeepAnInboundLimitTogether(t *testing.T) {
 		"single":  "redis://" + dbtest.Redis(t).Addr,
 		"cluster": "redis://" + dbtest.RedisCluster(t, 3)[2].Addr + "?cluster=true",
 	} {
-		for _, sliding := range []bool{false, true} {
-			t.Run(name+" "+strconv.FormatBool(sliding), func(t *testing.T) {
+		for _, algorithm := range []limits.Algorithm{limits.TokenBucket, limits.SlidingWindow} {
+			t.Run(name+" "+string(algorithm), func(t *testing.T) {
 				t.Parallel()
-				l := fleet.Limit{Name: strconv.FormatBool(sliding), Requests: 50, Window: time.Hour, Sliding: sliding}
+				r := limits.Rate{Requests: 50, Window: time.Hour, Algorithm: algorithm}
 				var allowed, alone atomic.Int64
 				var wg sync.WaitGroup
 				for range 4 {
-					in := inbound(t, process(t, url), l)
+					in := inbound(t, process(t, url), r)
 					wg.Go(func() {
 						for i := range 100 {
-							d := in.Allow(t.Context(), strconv.Itoa(i%2), 1)
+							d := allow(t, in, strconv.Itoa(i%2))
 							if d.Allowed {
 								allowed.Add(1)
 							}
@@ -218,54 +190,44 @@ func TestAnInboundLimitOutlivesWhateverBefallsRedis(t *testing.T) {
 			t.Parallel()
 			s := dbtest.Redis(t, trouble.args...)
 			url := "redis://" + s.Addr
-			for _, sliding := range []bool{false, true} {
-				in := inbound(t, hasty(t, url), fleet.Limit{Requests: 3, Window: time.Hour, Sliding: sliding})
+			for _, algorithm := range []limits.Algorithm{limits.TokenBucket, limits.SlidingWindow} {
+				in := inbound(t, hasty(t, url), limits.Rate{Requests: 3, Window: time.Hour, Algorithm: algorithm})
 				next := 0
-				allow := func() fleet.Decision {
+				ask := func() limits.Decision {
 					start := time.Now()
-					d := in.Allow(t.Context(), strconv.Itoa(next), 1)
+					d := allow(t, in, strconv.Itoa(next))
 					if took := time.Since(start); took > 20*ms+slack {
 						t.Errorf("a decision took %v", took)
 					}
 					return d
 				}
 				admin := open(t, url+"?read_timeout=2s")
-				await(t, "Redis decides", func() bool { return !allow().Local })
+				await(t, "Redis decides", func() bool { return !ask().Local })
 				trouble.begin(t, s, admin)
 				if trouble.away {
-					await(t, "the process decides", func() bool { next++; return allow().Local })
+					await(t, "the process decides", func() bool { next++; return ask().Local })
 					next++
 					for i := range 4 { // and keeps the limit by itself
-						if d := allow(); d.Allowed != (i < 3) || d.Limit != 3 {
+						if d := ask(); d.Allowed != (i < 3) || d.Limit != 3 {
 							t.Errorf("request %d: %+v", i, d)
 						}
 					}
 				}
 				trouble.recover(t, s, admin)
-				await(t, "Redis decides again", func() bool { next++; return !allow().Local })
+				await(t, "Redis decides again", func() bool { next++; return !ask().Local })
 			}
 		})
 	}
 }
 
-func TestWrongLimitsAreExplained(t *testing.T) {
+func TestWrongLimitsAreExplainedByName(t *testing.T) {
 	t.Parallel()
-	for want, l := range map[string]fleet.Limit{
-		"Requests is 0":              {Window: time.Second},
-		"Window is 0s":               {Requests: 1},
-		"Burst is -1":                {Requests: 1, Window: time.Second, Burst: -1},
-		"has no effect with Sliding": {Requests: 1, Window: time.Second, Burst: 1, Sliding: true},
-	} {
-		l.Name = "GET /x"
-		if _, err := fleet.NewLocal(l, 0); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), `"GET /x"`) {
-			t.Errorf("%v, want %q", err, want)
-		}
+	f := hasty(t, "redis://127.0.0.1:1")
+	if _, err := f.Inbound("GET /x", limits.Rate{Window: time.Second}); err == nil || !strings.Contains(err.Error(), `"GET /x"`) || !strings.Contains(err.Error(), "0 requests") {
+		t.Errorf("%v", err)
 	}
-	if _, err := fleet.NewLocal(fleet.Limit{Requests: 1, Window: time.Second}, -1); err == nil {
-		t.Error("-1 keys are taken")
+	_ = f.Close()
+	if _, err := f.Inbound("GET /x", limits.Rate{Requests: 1, Window: time.Second}); !errors.Is(err, fleet.ErrClosed) {
+		t.Errorf("of a closed fleet: %v", err)
 	}
 }
-
-var _ interface {
-	Allow(ctx context.Context, client string, cost int) fleet.Decision
-} = (*fleet.Local)(nil)

@@ -5,6 +5,8 @@ import (
 	"math"
 	"testing"
 	"time"
+
+	"github.com/asleep-sdk/asleep/server/limits"
 )
 
 // answerOf makes what go-redis could hand out of text: lists, strings, integers, nil.
@@ -52,8 +54,8 @@ func FuzzReplies(f *testing.F) {
 		if left, err := parseHint(raw, time.Minute); err == nil && (left < 0 || left > time.Minute) {
 			t.Errorf("%s: %v", text, left)
 		}
-		l := Limit{Requests: 10, Window: time.Second}
-		if d, err := parseDecision(raw, l); err == nil && (d.Remaining < 0 || d.Remaining > 10 || d.RetryAfter < 0 || d.RetryAfter > time.Minute || d.Reset < 0) {
+		rate := limits.Rate{Requests: 10, Window: time.Second}
+		if d, err := parseDecision(raw, rate); err == nil && (d.Remaining < 0 || d.Remaining > 10 || d.RetryAfter < 0 || d.RetryAfter > time.Second || d.Reset < 0 || d.Allowed != (d.RetryAfter == 0)) {
 			t.Errorf("%s: %+v", text, d)
 		}
 	})

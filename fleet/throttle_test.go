@@ -16,6 +16,7 @@ import (
 	"github.com/asleep-sdk/asleep/internal/canary"
 	"github.com/asleep-sdk/asleep/internal/dbtest"
 	"github.com/asleep-sdk/asleep/internal/transport"
+	"github.com/asleep-sdk/asleep/server/limits"
 )
 
 // What the client takes by shape.
@@ -226,11 +227,13 @@ func TestNoKeyTellsASecretOrAClient(t *testing.T) {
 		t.Fatal(err)
 	}
 	hint.Publish(time.Now().Add(time.Minute))
-	in, err := f.Inbound(fleet.Limit{Name: "customer-name", Requests: 1, Window: time.Minute})
+	in, err := f.Inbound("customer-name", limits.Rate{Requests: 1, Window: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
-	in.Allow(t.Context(), "198.51.100.7", 1)
+	if _, err := in.Allow(t.Context(), "198.51.100.7"); err != nil {
+		t.Fatal(err)
+	}
 	c := open(t, "redis://"+s.Addr)
 	var keys []string
 	await(t, "all keys are there", func() bool {

@@ -21,7 +21,7 @@ func BenchmarkLayers(b *testing.B) {
 	silent := &Service{log: slog.New(slog.DiscardHandler), figures: f}
 	m := newRouter()
 	m.all("/webhook", bare)
-	for name, h := range map[string]http.Handler{"bare": bare, "silent": chain(m, silent.layers()), "logging": chain(m, logging.layers())} {
+	for name, h := range map[string]http.Handler{"bare": bare, "silent": chain(m, silent.layers(m)), "logging": chain(m, logging.layers(m))} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {

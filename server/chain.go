@@ -32,9 +32,10 @@ func chain(h http.Handler, layers []layer) http.Handler {
 // those before it: nothing is logged without an id, a panic is logged and
 // measured as the 500 that it became, and a refusal of any layer has all headers.
 // Between headers and size stands what judges who is let in.
-func (s *Service) layers(entrance ...layer) []layer {
+func (s *Service) layers(routes *router, entrance ...layer) []layer {
 	return append(append([]layer{
 		{"request id", identify},
+		{"route", routes.tell},
 		{"access log", s.accessLog},
 		{"figures", s.measure},
 		{"panics", s.recoverPanics},

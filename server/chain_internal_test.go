@@ -16,28 +16,28 @@ func layered(h http.HandlerFunc) (handler http.Handler, log *bytes.Buffer) {
 	log = &bytes.Buffer{}
 	s := &Service{log: slog.New(slog.NewJSONHandler(log, nil))}
 	s.cfg.MaxBody = 10
-	return chain(h, s.layers()), log
+	return chain(h, s.layers(newRouter())), log
 }
 
 func TestTheOrderOfTheLayersIsTheDocumentedOne(t *testing.T) {
 	t.Parallel()
 	names := []string{}
-	for _, l := range (&Service{}).layers() {
+	for _, l := range (&Service{}).layers(newRouter()) {
 		names = append(names, l.name)
 	}
-	if want := []string{"request id", "access log", "figures", "panics", "headers", "size"}; !slices.Equal(names, want) {
+	if want := []string{"request id", "route", "access log", "figures", "panics", "headers", "size"}; !slices.Equal(names, want) {
 		t.Errorf("%q, and doc.go says %q", names, want)
 	}
 	s := &Service{cfg: DefaultConfig()}
-	entrance, err := s.entrance(newRouter(), nil)
+	entrance, err := s.entrance(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	names = nil
-	for _, l := range s.layers(entrance...) {
+	for _, l := range s.layers(newRouter(), entrance...) {
 		names = append(names, l.name)
 	}
-	want := []string{"request id", "access log", "figures", "panics", "headers", "route", "process time", "origins", "limits", "compression", "size"}
+	want := []string{"request id", "route", "access log", "figures", "panics", "headers", "process time", "origins", "limits", "compression", "size"}
 	if !slices.Equal(names, want) {
 		t.Errorf("from outside %q, and doc.go says %q", names, want)
 	}

@@ -23,24 +23,36 @@ func (p proxies) client(r *http.Request) netip.Addr {
 		return netip.Addr{}
 	}
 	at := plain(peer.Addr())
-	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for _, hop := range slices.Backward(hops) {
-		if !p.has(at) {
-			break
+	for _, line := range slices.Backward(r.Header.Values("X-Forwarded-For")) {
+		for more := true; more; {
+			if !p.has(at) {
+				return at // whatever it wrote, and however much, is not even read
+			}
+			var hop string
+			line, hop, more = cutLast(line)
+			next, err := parseHop(strings.TrimSpace(hop))
+			if err != nil {
+				return at // a proxy of ours wrote no address: it is the last that is known
+			}
+			at = next
 		}
-		next, err := parseHop(strings.TrimSpace(hop))
-		if err != nil {
-			break // a proxy of ours wrote no address: it is the last that is known
-		}
-		at = next
 	}
 	return at
 }
 
-// parseHop reads an address with or without a port.
+// cutLast cuts a list at its last comma; more says that there was one.
+func cutLast(list string) (before, last string, more bool) {
+	at := strings.LastIndexByte(list, ',')
+	return list[:max(at, 0)], list[at+1:], at >= 0
+}
+
+// parseHop reads an address, with a port or in brackets or neither.
 func parseHop(text string) (netip.Addr, error) {
 	if with, err := netip.ParseAddrPort(text); err == nil {
 		return plain(with.Addr()), nil
+	}
+	if strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]") {
+		text = text[1 : len(text)-1]
 	}
 	a, err := netip.ParseAddr(text)
 	return plain(a), err

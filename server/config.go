@@ -6,6 +6,7 @@ import (
 
 	"github.com/asleep-sdk/asleep/client"
 	"github.com/asleep-sdk/asleep/internal/config"
+	"github.com/asleep-sdk/asleep/server/limits"
 	"github.com/asleep-sdk/asleep/store"
 )
 
@@ -130,7 +131,7 @@ func DefaultConfig() Config {
 		Caching:         true,
 		CacheTTL:        5 * time.Minute,
 		Reading:         Reading{Timeout: 15 * time.Second},
-		Limits:          Limits{Enabled: true, Window: time.Minute, Requests: 100, Sessions: 10, Statistics: 5, Failures: 100},
+		Limits:          Limits{Enabled: true, Window: time.Minute, Requests: 100, Sessions: 10, Statistics: 5, Failures: 100, Algorithm: limits.TokenBucket},
 		MaxBody:         8 << 20,
 		ReadTimeout:     10 * time.Second,
 		ShutdownTimeout: 25 * time.Second,

@@ -25,14 +25,14 @@
 //
 //	request id   taken from X-Request-ID if it is a plain word, else made; sent back, and
 //	             on with calls to the service
+//	route        which template the path fits, for the layers behind
 //	access log   one line an exchange: method, route as a template, status, duration
-//	figures      http_requests_total and its kin, by route template
+//	figures      http_requests_total and its kin, by method and route template
 //	panics       become a 500, or break off an answer that had begun
 //	headers      nosniff, an empty content policy, no-store, no-referrer
 //
 // and around the handler for the outside, next to them:
 //
-//	route        which template the path fits, for the layers behind
 //	process time X-Process-Time, in seconds
 //	origins      CORS for /api/, by the list of origins; answers preflights
 //	limits       how often a client may ask, and bring wrong credentials: 429
@@ -52,7 +52,8 @@
 // The read API answers from the store if it has what is asked for, else through the
 // cache from the service; X-Source says which. Statistics and lists are of the
 // store as soon as it has any session that fits: a store that was filled from some day
-// on shows what came since, and source=upstream passes it by. A night that is not final says
+// on shows what came since, and source=upstream passes it by. Lists also have the nights that
+// only windows are known of. A night that is not final says
 // complete: false. Who may read, [Reading].Keys or a [TokenVerifier] tell; to an
 // [Access] to some users, others do not exist. Every answer is made within its time, also
 // where what makes it does not heed its context, or is a 504. [Document] has the whole
@@ -63,7 +64,7 @@
 // credential of its own to a request, an attacker's page can thus not have its
 // guesses answered beside secrets (BREACH), and the lengths are blurred besides.
 //
-// [LimitsMaker] puts limits where processes share them. A client is the address that the
+// [WithLimits] puts limits where processes share them. A client is the address that the
 // connection came from, or that [Config].TrustedProxies forwarded for.
 //
 // # Configuration
@@ -93,7 +94,8 @@
 //	                               reads are of the store, else 502, 503 or 504; degraded
 //	limits away                    requests are let in
 //	reads that never end           504, and from 512 of them on 503; deliveries go on
-//	Redis away                     degraded; calls are answered by the service itself
+//	Redis away                     degraded; calls are answered by the service itself, each process
+//	                               limits its clients by itself
 //	notify address away            notifications are tried again for almost three days
 //	more events than can be worked 503 from Backlog on; nothing that was acknowledged is dropped
 //	killed                         what was acknowledged is on the disk and is worked after the

@@ -21,7 +21,7 @@ import (
 // entrance is what stands at the way in from outside, in the order of the
 // documentation. A preflight is answered before it is counted; a refusal for asking
 // too often is readable for pages of allowed origins.
-func (s *Service) entrance(routes *router, maker LimitsMaker) ([]layer, error) {
+func (s *Service) entrance(maker LimitsMaker) ([]layer, error) {
 	turnstile, err := s.newTurnstile(maker)
 	if err != nil {
 		return nil, err
@@ -32,22 +32,11 @@ func (s *Service) entrance(routes *router, maker LimitsMaker) ([]layer, error) {
 		return nil, err
 	}
 	return []layer{
-		{"route", route(routes)},
 		{"process time", timeProcess},
 		{"origins", s.origins()},
 		{"limits", turnstile.wrap},
 		{"compression", forAPI(func(h http.Handler) http.Handler { return pack(h) })},
 	}, nil
-}
-
-// route tells the exchange which route a request fits, for the layers behind.
-func route(routes *router) Middleware {
-	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			exchangeOf(r).route = routes.match(r)
-			next.ServeHTTP(w, r)
-		})
-	}
 }
 
 func timeProcess(next http.Handler) http.Handler {
@@ -90,11 +79,14 @@ func (s *Service) origins() Middleware {
 	return forAPI(c.Handler)
 }
 
-// LimitsMaker makes the limits of one name, such as one that processes share.
+// LimitsMaker makes limits of a rate. The name tells them apart: requests, sessions,
+// statistics, failures.
 type LimitsMaker func(name string, r limits.Rate) (limits.Limits, error)
 
 // WithLimits has the requests of clients counted by what maker makes, instead of in
-// this process. Where it fails, requests are let in.
+// this process. The method Inbound of package fleet's Fleet is such a maker: all
+// processes on one Redis then keep the limits together, and each by itself while
+// Redis is away. Where limits return an error, requests are let in.
 func WithLimits(maker LimitsMaker) Option { return func(s *settings) { s.limits = maker } }
 
 // The names of limits.
@@ -112,7 +104,7 @@ func limitOf(route string) string {
 		return limitSessions
 	case routeStatistics:
 		return limitStatistics
-	case routeSummary, routeDocument, routeAPI:
+	case routeSummary, routeDocument, routeAPI, routeRoot:
 		return limitRequests
 	}
 	return ""
@@ -124,10 +116,11 @@ type turnstile struct {
 	proxies proxies
 	exempt  proxies
 	log     *slog.Logger
+	figures *figures
 }
 
 func (s *Service) newTurnstile(maker LimitsMaker) (*turnstile, error) {
-	t := &turnstile{limits: map[string]limits.Limits{}, proxies: s.cfg.TrustedProxies, exempt: s.cfg.Limits.Exempt, log: s.log}
+	t := &turnstile{limits: map[string]limits.Limits{}, proxies: s.cfg.TrustedProxies, exempt: s.cfg.Limits.Exempt, log: s.log, figures: s.figures}
 	l := s.cfg.Limits
 	if !l.Enabled {
 		return t, nil
@@ -178,6 +171,7 @@ func (t *turnstile) wrap(next http.Handler) http.Handler {
 // ask fails open: without a decision there is no limit.
 func (t *turnstile) ask(r *http.Request, name, client string) (limits.Decision, bool) {
 	d, err := t.limits[name].Allow(r.Context(), client)
+	t.figures.decided(name, d, err)
 	if err != nil {
 		t.log.WarnContext(r.Context(), "a limit could not be asked: requests are let in", "limit", name, "error", err, "request_id", exchangeOf(r).id)
 	}

@@ -85,6 +85,46 @@ func TestLimitsAreExactByClientAndRoute(t *testing.T) {
 	}
 }
 
+func TestWhoWaitsAsLongAsTheHeadersSayIsLetIn(t *testing.T) {
+	t.Parallel()
+	const path = "/api/statistics?user_id=u&source=store"
+	for _, algorithm := range []limits.Algorithm{limits.TokenBucket, limits.SlidingWindow} {
+		synctest.Test(t, func(t *testing.T) {
+			b := limitedService(t, func(c *server.Config) {
+				c.Limits.Statistics, c.Limits.Window, c.Limits.Algorithm = 7, 100*time.Second, algorithm
+			})
+			seconds := func(w *httptest.ResponseRecorder, name string) time.Duration {
+				n, err := strconv.Atoi(w.Header().Get(name))
+				if err != nil || n < 1 {
+					t.Fatalf("%s: %s is %q", algorithm, name, w.Header().Get(name))
+				}
+				return time.Duration(n) * time.Second
+			}
+			for range 20 {
+				w := b.from("192.0.2.1:1", path)
+				for w.Code == 200 {
+					time.Sleep(1234 * time.Millisecond)
+					w = b.from("192.0.2.1:1", path)
+				}
+				wait := seconds(w, "Retry-After")
+				time.Sleep(wait - 1100*time.Millisecond) // whole seconds are rounded up
+				if early := b.from("192.0.2.1:1", path); early.Code != 429 {
+					t.Fatalf("%s: let in early: %v", algorithm, w.Header())
+				}
+				time.Sleep(1100 * time.Millisecond)
+				if w = b.from("192.0.2.1:1", path); w.Code != 200 {
+					t.Fatalf("%s: refused after %v", algorithm, wait)
+				}
+			}
+			w := b.from("192.0.2.1:1", path)
+			time.Sleep(seconds(w, "X-RateLimit-Reset"))
+			if w = b.from("192.0.2.1:1", path); w.Header().Get("X-RateLimit-Remaining") != "6" {
+				t.Errorf("%s: after Reset %v", algorithm, w.Header())
+			}
+		})
+	}
+}
+
 func TestWrongCredentialsAreLimitedAndAuthenticDeliveriesAndReadsNever(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

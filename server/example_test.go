@@ -4,10 +4,13 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"net/http"
 	"net/http/httptest"
 
 	"github.com/asleep-sdk/asleep/asleeptest"
+	"github.com/asleep-sdk/asleep/fleet"
 	"github.com/asleep-sdk/asleep/server"
+	"github.com/asleep-sdk/asleep/server/limits"
 	"github.com/asleep-sdk/asleep/store/memory"
 	"github.com/asleep-sdk/asleep/webhook"
 )
@@ -50,4 +53,43 @@ func Example() {
 	// SESSION_COMPLETE user-0001 true
 	// healthy
 	// <nil>
+}
+
+// Processes on one Redis keep the limits of their readers together. While Redis is away,
+// as it is in this example, each keeps them by itself.
+func ExampleWithLimits() {
+	connection, err := fleet.Open("redis://127.0.0.1:1")
+	if err != nil {
+		log.Print(err)
+		return
+	}
+	defer func() { _ = connection.Close() }()
+	shared, err := fleet.New(connection, fleet.Options{Secret: "key"}) // addresses are in Redis as digests under it
+	if err != nil {
+		log.Print(err)
+		return
+	}
+	defer func() { _ = shared.Close() }()
+
+	cfg := server.DefaultConfig()
+	cfg.Upstream.APIKey = server.NewSecret("key")
+	cfg.Webhooks.Enabled = false
+	cfg.Reading.Keys = []server.Secret{server.NewSecret("a-key-of-your-app")}
+	cfg.Limits.Statistics, cfg.Limits.Algorithm = 2, limits.SlidingWindow
+	s, err := server.New(cfg, memory.New(), server.WithLimits(shared.Inbound))
+	if err != nil {
+		log.Print(err)
+		return
+	}
+	for range 3 {
+		r := httptest.NewRequest(http.MethodGet, "/api/statistics?user_id=user-0001&source=store", http.NoBody)
+		r.Header.Set("X-Api-Key", "a-key-of-your-app")
+		w := httptest.NewRecorder()
+		s.Handler().ServeHTTP(w, r)
+		fmt.Println(w.Code, w.Header().Get("X-RateLimit-Remaining"))
+	}
+	// Output:
+	// 200 1
+	// 200 0
+	// 429 0
 }

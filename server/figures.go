@@ -1,11 +1,12 @@
 package server
 
 import (
+	"cmp"
 	"net/http"
-	"time"
 
 	"github.com/asleep-sdk/asleep/client"
 	"github.com/asleep-sdk/asleep/observe/prom"
+	"github.com/asleep-sdk/asleep/server/limits"
 	"github.com/asleep-sdk/asleep/webhook"
 )
 
@@ -58,7 +59,25 @@ func (f *figures) worked(o webhook.Observation) {
 	}
 }
 
-// measure counts exchanges by the template of their route.
+func (f *figures) decided(limit string, d limits.Decision, err error) {
+	if f == nil {
+		return
+	}
+	decision, scope := "refused", "shared"
+	if d.Allowed {
+		decision = "allowed"
+	}
+	if d.Local {
+		scope = "process"
+	}
+	if err != nil {
+		decision, scope = "failed", "none"
+	}
+	f.requests.Decided(limit, decision, scope)
+}
+
+// measure counts exchanges by method and the template of their route: of those that clients
+// make up there is one each.
 func (s *Service) measure(next http.Handler) http.Handler {
 	f := s.figures
 	if f == nil {
@@ -66,8 +85,8 @@ func (s *Service) measure(next http.Handler) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := exchangeOf(r)
-		f.requests.Begin()
-		defer func() { f.requests.End(printable(r.Method), x.route, x.status, time.Since(x.start)) }()
+		end := f.requests.Begin(printable(r.Method), cmp.Or(x.route, "unmatched"))
+		defer func() { end(x.status) }()
 		next.ServeHTTP(w, r)
 	})
 }

@@ -35,6 +35,7 @@ func TestHostileRequestsAreRefusedInTheOneForm(t *testing.T) {
 		{"GET", "/api/sessions/" + strings.Repeat("x", 600), 400},
 		{"GET", "/api/sessions/", 404},
 		{"GET", "/api/sessions", 404},
+		{"GET", "/api", 404},
 		{"GET", "/api/statistics?user_id=a;period=all", 400},
 		{"GET", "/api/statistics?user_id=%zz", 400},
 		{"GET", "/api/statistics?user_id=" + strings.Repeat("x", 9000), 400},

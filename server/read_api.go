@@ -42,6 +42,7 @@ const (
 	routeStatistics  = "/api/statistics"
 	routeDocument    = "/api/openapi.yaml"
 	routeAPI         = "/api/" // whatever else
+	routeRoot        = "/api"
 )
 
 func (a *readAPI) open() bool { return a.verifier != nil || len(*a.keys.Load()) > 0 }
@@ -53,9 +54,11 @@ func (a *readAPI) routes(m *router) {
 	a.route(m, routeStatistics, 2*a.timeout, a.statistics, "user_id", "from", "to", "timezone", "period", "source")
 	a.route(m, routeSummary, 2*a.timeout, a.summary, "timezone", "source")
 	m.get(routeDocument, serveDocument)
-	m.all(routeAPI, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		webhook.WriteProblem(w, r, http.StatusNotFound, codeNotFound, "there is nothing at this path: "+routeDocument+" describes those there are")
-	}))
+	for _, rest := range []string{routeAPI, routeRoot} {
+		m.all(rest, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			webhook.WriteProblem(w, r, http.StatusNotFound, codeNotFound, "there is nothing at this path: "+routeDocument+" describes those there are")
+		}))
+	}
 }
 
 // route answers what fn makes of a question, within a time.

@@ -31,6 +31,8 @@ type Limits struct {
 	// may have the wrong credentials.
 	Window                                   time.Duration
 	Requests, Sessions, Statistics, Failures int
+	// Algorithm is how they are counted; "" is [limits.TokenBucket].
+	Algorithm limits.Algorithm
 	// Exempt clients are not limited.
 	Exempt []netip.Prefix
 }
@@ -47,6 +49,7 @@ func (c *Config) readReading(r *config.Reader) {
 	l := &c.Limits
 	l.Enabled = r.Bool(l.Enabled, "RATE_LIMIT_ENABLED")
 	l.Window = r.Duration(l.Window, "RATE_LIMIT_WINDOW_SECONDS")
+	l.Algorithm = limits.Algorithm(r.Choice(string(l.Algorithm), []string{string(limits.TokenBucket), string(limits.SlidingWindow)}, "RATE_LIMIT_ALGORITHM"))
 	l.Requests = r.Int(l.Requests, 1, math.MaxInt32, "RATE_LIMIT_REQUESTS")
 	l.Sessions = r.Int(l.Sessions, 1, math.MaxInt32, "RATE_LIMIT_SESSIONS")
 	l.Statistics = r.Int(l.Statistics, 1, math.MaxInt32, "RATE_LIMIT_STATISTICS")
@@ -63,9 +66,13 @@ func (c Config) checkReading(p *config.Reader) {
 			p.Add("READ_API_KEYS", "has a key of fewer than %d characters, which can be guessed: make one with `openssl rand -hex 32`", minReadKey)
 			break
 		}
+		if strings.ContainsFunc(k.Reveal(), func(c rune) bool { return c <= ' ' || c >= 0x7f }) {
+			p.Add("READ_API_KEYS", "has a key with a space, a line break or a letter that no header can carry: separate keys by commas, and make them with `openssl rand -hex 32`")
+			break
+		}
 	}
 	if err := c.Limits.rate(c.Limits.Requests).Check(); c.Limits.Enabled && err != nil {
-		p.Add("RATE_LIMIT_WINDOW_SECONDS", "does not go with RATE_LIMIT_REQUESTS: %v", err)
+		p.Add("RATE_LIMIT_WINDOW_SECONDS", "is not accepted: %v", err)
 	}
 	for _, o := range c.CORSOrigins {
 		if o == "*" && c.Environment == "production" {
@@ -78,7 +85,7 @@ func (c Config) checkReading(p *config.Reader) {
 const minReadKey = 16
 
 func (l Limits) rate(requests int) limits.Rate {
-	return limits.Rate{Requests: requests, Window: l.Window}
+	return limits.Rate{Requests: requests, Window: l.Window, Algorithm: l.Algorithm}
 }
 
 // readList reads entries between commas.
@@ -118,9 +125,10 @@ func origin(text string) (string, error) {
 		return text, nil
 	}
 	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || strings.Contains(u.Host, "*") ||
-		!strings.EqualFold(u.Scheme+"://"+u.Host, text) {
-		return "", fmt.Errorf("%s is no origin: give scheme and host, and nothing behind them, such as https://app.example.com", config.Quote(text))
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || strings.HasSuffix(u.Host, ":") ||
+		!strings.EqualFold(u.Scheme+"://"+u.Host, text) || strings.Trim(strings.ToLower(u.Host), "abcdefghijklmnopqrstuvwxyz0123456789-._:[]") != "" {
+		return "", fmt.Errorf("%s is no origin: give scheme and host, and nothing behind them, such as https://app.example.com, or https://xn--bcher-kva.example where it has other letters than a to z", config.Quote(text))
 	}
-	return strings.ToLower(text), nil
+	// Browsers leave out the port that goes without saying.
+	return strings.TrimSuffix(strings.ToLower(text), map[string]string{"http": ":80", "https": ":443"}[u.Scheme]), nil
 }

@@ -107,6 +107,7 @@ func TestEveryFailureIsInTheDocument(t *testing.T) {
 		{r, "/api/statistics", nil, 400, "bad_query"},
 		{r, "/api/statistics?user_id=user-0001&period=weekly", nil, 400, "bad_query"},
 		{r, "/api/statistics?user_id=user-0001&from=1990-01-01", nil, 400, "bad_query"},
+		{r, "/api/statistics?user_id=user-0001&from=9999-12-31", nil, 400, "bad_query"},
 		{r, "/api/statistics?user_id=user-0001&period=daily&source=upstream", nil, 400, "bad_query"},
 		{r, "/api/users/user-0002/summary", new(asleeptest.QuotaExceeded()), 502, "upstream_refused"},
 		{r, "/api/users/user-0003/summary", &asleeptest.Fault{Status: 200, Body: "<html>"}, 502, "upstream_failed"},

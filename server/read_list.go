@@ -2,9 +2,11 @@ package server
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -47,13 +49,15 @@ func (q *question) item(s store.Session) item {
 // page is one page of a list.
 type page struct {
 	source source
+	stored bool // the store has a session that fits
 	age    time.Duration
 	items  []item
 	next   *cursor
 }
 
 // list answers with a page of a user's sessions, newest first: of the store if it
-// has any that fit, else of the service. The pages behind it are of the same.
+// has any that fit, else of the service. The pages behind it are of the same. Nights
+// that only windows are known of stand among those of the store.
 func (a *readAPI) list(ctx context.Context, q *question) (*reply, error) {
 	from := q.source
 	if q.cursor.source != "" {
@@ -67,7 +71,7 @@ func (a *readAPI) list(ctx context.Context, q *question) (*reply, error) {
 	if from != fromUpstream {
 		p, err = a.storedPage(ctx, q)
 	}
-	if err == nil && (from == fromUpstream || from == "" && len(p.items) == 0) {
+	if err == nil && (from == fromUpstream || from == "" && !p.stored) {
 		p, err = a.askedPage(ctx, q)
 	}
 	if err != nil {
@@ -79,21 +83,63 @@ func (a *readAPI) list(ctx context.Context, q *question) (*reply, error) {
 func (a *readAPI) storedPage(ctx context.Context, q *question) (page, error) {
 	query := store.Query{UserID: q.user, After: q.cursor.after, Limit: q.limit + 1, Brief: true}
 	query.From, query.To = q.instants()
-	found, err := ofStore(ctx, func(ctx context.Context) ([]store.Session, error) { return a.sessions.List(ctx, query) })
+	found, err := ofStore(ctx, func(ctx context.Context) ([]listed, error) { return a.newest(ctx, query) })
 	if err != nil {
 		return page{}, err
 	}
-	p := page{source: fromStore, items: []item{}}
+	p := page{source: fromStore, items: []item{}, stored: slices.ContainsFunc(found, func(l listed) bool { return !l.recording })}
 	if len(found) > q.limit {
 		found = found[:q.limit]
-		p.next = &cursor{list: q.listID(), source: fromStore, after: store.CursorOf(found[q.limit-1])}
+		p.next = &cursor{list: q.listID(), source: fromStore, after: store.CursorOf(found[q.limit-1].Session)}
 	}
-	for _, s := range found {
-		if s.UserID == q.user { // whatever the store says
-			p.items = append(p.items, q.item(s))
+	for _, l := range found {
+		if l.UserID != q.user { // whatever the store says
+			continue
 		}
+		i := q.item(l.Session)
+		if l.recording {
+			i.Start = nil // a guess is good enough for a place in the list
+		}
+		p.items = append(p.items, i)
 	}
 	return p, nil
+}
+
+// listed is a session of the store's lists. Recording: only windows of it have come, and
+// its Start is about right.
+type listed struct {
+	store.Session
+
+	recording bool
+}
+
+// newest is a page of a user's sessions and of the nights that only windows are known of, in
+// one order. Those are asked for first: a night whose report is stored meanwhile is
+// found twice then, and not missed.
+func (a *readAPI) newest(ctx context.Context, q store.Query) (list []listed, err error) {
+	if q, err = q.Normalize(); err != nil {
+		return nil, err
+	}
+	partials, err := a.sessions.Partials(ctx, q.UserID)
+	if err != nil {
+		return nil, err
+	}
+	sessions, err := a.sessions.List(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	known := map[string]bool{}
+	for _, s := range sessions {
+		list, known[s.ID] = append(list, listed{Session: s}), true
+	}
+	for _, p := range partials {
+		s := store.Session{ID: p.SessionID, UserID: p.UserID, State: asleep.SessionStateOpen, Start: p.Began()}
+		if !known[s.ID] && q.Matches(s) {
+			list = append(list, listed{s, true})
+		}
+	}
+	slices.SortFunc(list, func(a, b listed) int { return cmp.Or(b.Start.Compare(a.Start), cmp.Compare(b.ID, a.ID)) })
+	return list[:min(len(list), q.Limit)], nil
 }
 
 func (a *readAPI) askedPage(ctx context.Context, q *question) (page, error) {

@@ -192,7 +192,11 @@ func (c cursor) String() string {
 	return base64.RawURLEncoding.EncodeToString(c.list[:]) + "." + string(c.source[0]) + place
 }
 
+// parseReadCursor reads what String wrote; nothing is the beginning.
 func parseReadCursor(text string) (c cursor, err error) {
+	if text == "" {
+		return c, nil
+	}
 	refusal := badQuery("the cursor is none that this server gave out: begin without one")
 	list, place, _ := strings.Cut(text, ".")
 	b, err := base64.RawURLEncoding.Strict().DecodeString(list)
@@ -207,10 +211,8 @@ func parseReadCursor(text string) (c cursor, err error) {
 	case fromUpstream[0]:
 		c.source = fromUpstream
 		c.offset, err = config.Int(place[1:], 1, maxOffset)
-	default:
-		return c, refusal
 	}
-	if err != nil {
+	if err != nil || c.source == "" || c.String() != text {
 		return cursor{}, refusal
 	}
 	return c, nil

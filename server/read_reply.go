@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"iter"
 	"mime"
 	"net/http"
 	"strconv"
@@ -100,10 +101,10 @@ const gzipSuffix = "-gzip"
 // and only where there are none the date. It returns the tag of the answer that the
 // reader has.
 func unchanged(h http.Header, tag string, at time.Time) (string, bool) {
-	if tags := h.Values("If-None-Match"); len(tags) > 0 {
+	if lines := h.Values("If-None-Match"); len(lines) > 0 {
 		packed := strings.TrimSuffix(tag, `"`) + gzipSuffix + `"`
-		for one := range strings.SplitSeq(strings.Join(tags, ","), ",") {
-			switch strings.TrimPrefix(strings.TrimSpace(one), "W/") {
+		for one := range tags(strings.Join(lines, ",")) {
+			switch one {
 			case "*", tag:
 				return tag, true
 			case packed:
@@ -116,6 +117,28 @@ func unchanged(h http.Header, tag string, at time.Time) (string, bool) {
 	return tag, err == nil && !at.IsZero() && !at.Truncate(time.Second).After(since)
 }
 
+// tags are the entity tags of a list, without the W/ of weak ones, which are as good here, or
+// the * that stands for any. What is none ends it.
+func tags(list string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		if strings.TrimSpace(list) == "*" {
+			yield("*")
+			return
+		}
+		for {
+			list = strings.TrimPrefix(strings.TrimLeft(list, " \t,"), "W/")
+			if !strings.HasPrefix(list, `"`) {
+				return
+			}
+			end := strings.IndexByte(list[1:], '"')
+			if end < 0 || !yield(list[:end+2]) {
+				return
+			}
+			list = list[end+2:]
+		}
+	}
+}
+
 // wantsLines reports whether NDJSON is asked for, and not JSON rather.
 func wantsLines(accept []string) bool {
 	lines, object := -1.0, -1.0
@@ -126,7 +149,7 @@ func wantsLines(accept []string) bool {
 		}
 		q := 1.0
 		if text, ok := parameters["q"]; ok {
-			if q, err = strconv.ParseFloat(text, 64); err != nil {
+			if q, err = strconv.ParseFloat(text, 64); err != nil || !(q >= 0 && q <= 1) {
 				continue
 			}
 		}

@@ -65,7 +65,10 @@ func (a *readAPI) statistics(ctx context.Context, q *question) (*reply, error) {
 		return nil, badQuery("the service itself knows no period but all: leave out source, or give store")
 	}
 	q.lately(client.SummaryDays)
-	if days := q.from.DaysUntil(q.to) + 1; days > maxDays || days < 1 {
+	if q.to.Before(q.from) {
+		return nil, badQuery("from " + q.from.String() + " lies after today, " + q.to.String() + ": give an earlier one, or to as well")
+	}
+	if days := q.from.DaysUntil(q.to) + 1; days > maxDays {
 		return nil, badQuery(fmt.Sprintf("from %s to %s are %d days: give 1 to %d", q.from, q.to, days, maxDays))
 	}
 	body := statistics{

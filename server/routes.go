@@ -14,7 +14,7 @@ import (
 var probes = map[string]bool{"/live": true, "/ready": true, "/health": true, "/metrics": true}
 
 // router is a [http.ServeMux] that answers in the one form of failures, and
-// tells the exchange which route a request fits.
+// tells which route a request fits.
 type router struct {
 	mux *http.ServeMux
 }
@@ -29,7 +29,7 @@ func newRouter() *router {
 
 // all hands every request for a path to h, which judges the method.
 func (m *router) all(path string, h http.Handler) {
-	m.mux.Handle(path, m.named(path, h))
+	m.mux.Handle(path, h)
 }
 
 // get and post hand requests of one method to h and refuse the others.
@@ -49,26 +49,24 @@ func (m *router) only(path string, h http.HandlerFunc, methods ...string) {
 	}))
 }
 
-func (m *router) named(route string, h http.Handler) http.Handler {
+// tell tells the exchange which route a request fits, if any, for all layers behind.
+func (m *router) tell(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		exchangeOf(r).route = route
-		h.ServeHTTP(w, r)
+		if _, route := m.mux.Handler(r); route != "/" && isClean(r.URL.Path) {
+			exchangeOf(r).route = route
+		}
+		next.ServeHTTP(w, r)
 	})
 }
 
-// match is the route that a request fits; "" if none does.
-func (m *router) match(r *http.Request) string {
-	if _, route := m.mux.Handler(r); route != "/" {
-		return route
-	}
-	return ""
+func isClean(p string) bool {
+	return p == "*" || strings.TrimSuffix(p, "/") == strings.TrimSuffix(path.Clean("/"+p), "/")
 }
 
 // ServeHTTP answers a request. A path that is not clean is not found: the mux
 // would send a redirect, which is no form of failure here, and of a POST makes a GET.
 func (m *router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if p := r.URL.Path; p != "*" && strings.TrimSuffix(p, "/") != strings.TrimSuffix(path.Clean("/"+p), "/") {
-		exchangeOf(r).route = ""
+	if !isClean(r.URL.Path) {
 		webhook.WriteProblem(w, r, http.StatusNotFound, "not_found", "there is nothing at this path")
 		return
 	}

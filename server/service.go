@@ -134,12 +134,13 @@ func (s *Service) assemble(given settings) (err error) {
 		s.monitors = append(s.monitors, newMonitor(c, s.noteHealth))
 	}
 	routes := s.publicRoutes()
-	entrance, err := s.entrance(routes, given.limits)
+	entrance, err := s.entrance(given.limits)
 	if err != nil {
 		return err
 	}
-	s.public = chain(routes, s.layers(entrance...))
-	s.admin = chain(s.guard(s.adminRoutes()), s.layers())
+	s.public = chain(routes, s.layers(routes, entrance...))
+	desk := s.adminRoutes()
+	s.admin = chain(s.guard(desk), s.layers(desk))
 	return s.figures.read(s)
 }
 

@@ -59,6 +59,11 @@ type Sessions interface {
 	// Partial assembles the windows of a session, or returns [ErrNotFound].
 	Partial(ctx context.Context, sessionID string) (Partial, error)
 
+	// Partials lists the partial nights of a user that no session is stored of, those
+	// with the newest window first, then by SessionID, descending; without their epochs,
+	// and [MaxLimit] of them at most. The error matches [ErrInvalid] without a user.
+	Partials(ctx context.Context, user string) ([]Partial, error)
+
 	// Delete removes one session of a user and its windows and events, and
 	// refuses news of it that was observed or had begun until then; found is
 	// false if nothing was stored, in which case the tombstone is set all the

@@ -56,6 +56,12 @@ type Partial struct {
 	UpdatedAt time.Time // when the newest window was observed
 }
 
+// Began is about when the recording began: the newest window ends with the epoch that had
+// just been measured, if it was delivered at once and is the highest that has come.
+func (p Partial) Began() time.Time {
+	return p.UpdatedAt.Add(-time.Duration(lastEpoch(p.Seq)+1) * asleep.EpochLength)
+}
+
 // Assemble places windows of one session by their numbers; where they overlap
 // the higher number wins. No windows give a zero Partial. Backends use it.
 func Assemble(windows []Window) Partial {

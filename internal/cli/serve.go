@@ -76,6 +76,8 @@ func (o *serveOptions) run(ctx context.Context) error {
 	cfg := o.config()
 	kept := o.openCache()
 	defer kept.close(context.WithoutCancel(ctx), o.app)
+	shared := o.openFleet(cfg)
+	defer shared.close()
 	if err := o.app.refusal(); err != nil {
 		return err
 	}
@@ -83,7 +85,7 @@ func (o *serveOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = o.serve(ctx, cfg, db, s, kept)
+	err = o.serve(ctx, cfg, db, s, append(kept.options(), shared.options()...))
 	if closing := s.Close(); err == nil {
 		err = db.fail(closing)
 	}
@@ -101,8 +103,8 @@ func (o *serveOptions) config() server.Config {
 	return cfg
 }
 
-func (o *serveOptions) serve(ctx context.Context, cfg server.Config, db *database, s store.Store, kept *serveCache) error {
-	options := append(kept.options(), server.WithLogger(o.app.log), server.WithVersion(thisBuild().Version))
+func (o *serveOptions) serve(ctx context.Context, cfg server.Config, db *database, s store.Store, options []server.Option) error {
+	options = append(options, server.WithLogger(o.app.log), server.WithVersion(thisBuild().Version))
 	if db.file != "" {
 		options = append(options, server.WithFile(db.file))
 	}

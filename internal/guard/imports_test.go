@@ -55,7 +55,7 @@ var rooms = []room{
 	{dir: "store/guarded", house: []string{".", "store"}},
 	{dir: "store/internal/...", house: []string{".", "store", "store/internal/..."}, links: []string{"github.com/klauspost/compress"}},
 	{dir: "client", house: []string{".", "cache", "internal/api", "internal/transport"}},
-	{dir: "fleet", house: []string{".", "internal/redisconn"}, links: []string{"github.com/redis/go-redis/v9"}},
+	{dir: "fleet", house: []string{".", "internal/redisconn", "server/limits"}, links: []string{"github.com/redis/go-redis/v9"}},
 	{dir: "asleeptest", house: []string{".", "internal/api", "internal/pipenet"}},
 	{dir: "observe/prom", house: []string{".", "client", "store", "webhook"}, links: []string{"github.com/prometheus/client_golang"}},
 	{dir: "observe/otel", house: []string{".", "client"}, links: []string{"go.opentelemetry.io"}},

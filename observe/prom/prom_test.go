@@ -179,8 +179,9 @@ func TestAnInboxThatDoesNotAnswerLeavesItsFiguresOut(t *testing.T) {
 func TestTheNamesFollowTheRulesOfPrometheus(t *testing.T) {
 	t.Parallel()
 	requests := prom.NewRequests()
-	requests.Begin()
-	requests.End("GET", "/x/{id}", 200, time.Millisecond)
+	requests.Begin("GET", "/x/{id}")(200)
+	requests.Begin("GET", "/y")
+	requests.Decided("sessions", "refused", "shared")
 	deliveries, work := prom.NewDeliveries(), prom.NewWork()
 	deliveries.Observe(webhook.Delivery{Status: 200})
 	work.Observe(webhook.Observation{Moment: webhook.StepEnded})
@@ -202,7 +203,8 @@ func TestTheNamesFollowTheRulesOfPrometheus(t *testing.T) {
 	for _, p := range problems {
 		t.Errorf("%s: %s", p.Metric, p.Text)
 	}
-	has(t, r, `http_requests_total{method="GET",route="/x/{id}",status="200"} 1`, `http_requests_in_progress 0`,
+	has(t, r, `http_requests_total{method="GET",route="/x/{id}",status="200"} 1`, `http_requests_in_progress{method="GET",route="/x/{id}"} 0`, `http_requests_in_progress{method="GET",route="/y"} 1`,
+		`http_request_limit_decisions_total{decision="refused",limit="sessions",scope="shared"} 1`,
 		`asleep_breaker_state{breaker="upstream",state="open"} 1`)
 }
 
@@ -220,7 +222,7 @@ func TestAPageIsARegistryOfItsOwn(t *testing.T) {
 	}
 	w := httptest.NewRecorder()
 	one.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
-	for _, want := range []string{"go_goroutines", "asleep_api_calls_in_progress 0", "http_requests_in_progress 0"} {
+	for _, want := range []string{"go_goroutines", "asleep_api_calls_in_progress 0"} {
 		if !strings.Contains(w.Body.String(), want) {
 			t.Errorf("the page has no %s", want)
 		}

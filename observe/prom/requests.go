@@ -11,13 +11,18 @@ import (
 //
 //	http_requests_total{method,route,status}
 //	http_request_duration_seconds{method,route}
-//	http_requests_in_progress
+//	http_requests_in_progress{method,route}
+//	http_request_limit_decisions_total{limit,decision,scope}
+//
+// Routes are templates, never paths, and methods those of HTTP: both are the caller's to
+// keep few, whatever clients send. A limit, what it decided (allowed, refused, failed) and in
+// which scope (shared, process) are its own words too.
 type Requests struct {
 	group
 
-	answers *prometheus.CounterVec
-	took    *prometheus.HistogramVec
-	running prometheus.Gauge
+	answers, decisions *prometheus.CounterVec
+	took               *prometheus.HistogramVec
+	running            *prometheus.GaugeVec
 }
 
 // NewRequests makes one.
@@ -27,19 +32,29 @@ func NewRequests() *Requests {
 		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "http_request_duration_seconds", Help: "How long requests took to be answered.", Buckets: quick,
 		}, []string{"method", "route"}),
-		running: prometheus.NewGauge(prometheus.GaugeOpts{Name: "http_requests_in_progress", Help: "Requests under way."}),
+		running: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "http_requests_in_progress", Help: "Requests under way."}, []string{"method", "route"}),
+		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "http_request_limit_decisions_total", Help: "What limits said to requests.",
+		}, []string{"limit", "decision", "scope"}),
 	}
-	r.group = group{r.answers, r.took, r.running}
+	r.group = group{r.answers, r.took, r.running, r.decisions}
 	return r
 }
 
-// Begin notes that a request came. Every Begin has its End.
-func (r *Requests) Begin() { r.running.Inc() }
+// Begin notes that a request came, and returns what notes its answer, which has to be
+// called once.
+func (r *Requests) Begin(method, route string) (end func(status int)) {
+	begun := time.Now()
+	running := r.running.WithLabelValues(method, route)
+	running.Inc()
+	return func(status int) {
+		running.Dec()
+		r.answers.WithLabelValues(method, route, strconv.Itoa(status)).Inc()
+		r.took.WithLabelValues(method, route).Observe(time.Since(begun).Seconds())
+	}
+}
 
-// End notes that it was answered. Route is a template, never the path, and
-// method one of those of HTTP: both are the caller's to keep few.
-func (r *Requests) End(method, route string, status int, took time.Duration) {
-	r.running.Dec()
-	r.answers.WithLabelValues(method, route, strconv.Itoa(status)).Inc()
-	r.took.WithLabelValues(method, route).Observe(took.Seconds())
+// Decided notes what a limit said to a request.
+func (r *Requests) Decided(limit, decision, scope string) {
+	r.decisions.WithLabelValues(limit, decision, scope).Inc()
 }

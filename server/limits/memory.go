@@ -1,23 +1,34 @@
 package limits
 
 import (
+	"container/list"
 	"context"
+	"crypto/sha256"
 	"sync"
 	"time"
 )
 
-// maxClients bounds the memory: about 10 MB.
-const maxClients = 1 << 16
+// What a [Memory] remembers: so many clients, by names of so many bytes.
+const (
+	MaxClients = 1 << 16
+	maxName    = 64
+)
 
-// Memory keeps buckets in this process.
+// Memory keeps a rate in this process. It runs no goroutine.
 type Memory struct {
-	requests int
-	interval time.Duration // in which one token comes back
-	base     time.Time
+	rate Rate
+	idle int64 // microseconds after which a client has all its requests again
+	base time.Time
 
-	mu    sync.Mutex
-	full  map[string]time.Duration // when the bucket will be full again, since base
-	sweep time.Duration            // when full buckets are forgotten next
+	mu      sync.Mutex
+	clients map[string]*list.Element
+	recent  list.List // of *remembered, the latest first
+}
+
+type remembered struct {
+	client string
+	seen   int64
+	tally  tally
 }
 
 // NewMemory makes empty limits of a rate; the error is that of [Rate.Check].
@@ -25,54 +36,47 @@ func NewMemory(r Rate) (*Memory, error) {
 	if err := r.Check(); err != nil {
 		return nil, err
 	}
-	return &Memory{
-		requests: r.Requests, interval: r.Window / time.Duration(r.Requests),
-		base: time.Now(), full: map[string]time.Duration{},
-	}, nil
+	return &Memory{rate: r, idle: r.Longest().Microseconds(), base: time.Now(), clients: map[string]*list.Element{}}, nil
 }
 
 // Allow implements [Limits]; the error is nil.
 func (m *Memory) Allow(_ context.Context, client string) (Decision, error) {
+	if len(client) > maxName { // what a client sends does not say how much is kept
+		sum := sha256.Sum256([]byte(client))
+		client = string(sum[:])
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	now := time.Since(m.base)
-	if now >= m.sweep {
-		m.forget(now)
-	}
-	full, known := m.full[client]
-	// The bucket as a single instant: the more tokens are missing, the later it is
-	// full (the generic cell rate algorithm).
-	next := max(full, now) + m.interval
-	depth := m.interval * time.Duration(m.requests)
-	if wait := next - now - depth; wait > 0 {
-		return Decision{Limit: m.requests, Reset: full - now, RetryAfter: wait}, nil
-	}
-	if !known && len(m.full) >= maxClients {
-		m.makeRoom(now)
-	}
-	m.full[client] = next
-	return Decision{Allowed: true, Limit: m.requests, Remaining: int((depth - (next - now)) / m.interval), Reset: next - now}, nil
+	now := time.Since(m.base).Microseconds()
+	return m.find(client, now).decide(m.rate, now), nil
 }
 
-// forget drops full buckets, once in the time in which an empty one fills.
-func (m *Memory) forget(now time.Duration) {
-	for client, full := range m.full {
-		if full <= now {
-			delete(m.full, client)
+func (m *Memory) find(client string, now int64) tally {
+	if e, ok := m.clients[client]; ok {
+		m.recent.MoveToFront(e)
+		r := entry(e)
+		r.seen = now
+		return r.tally
+	}
+	// Two go for one that comes, so that a flood is forgotten when it is over.
+	for range 2 {
+		if oldest := m.recent.Back(); oldest != nil && (len(m.clients) >= MaxClients || now-entry(oldest).seen > m.idle) {
+			delete(m.clients, entry(oldest).client)
+			m.recent.Remove(oldest)
 		}
 	}
-	m.sweep = now + m.interval*time.Duration(m.requests)
+	r := &remembered{client: client, seen: now, tally: newTally(m.rate, now)}
+	m.clients[client] = m.recent.PushFront(r)
+	return r.tally
 }
 
-// makeRoom drops a client, one with a full bucket if there is one among the first.
-func (m *Memory) makeRoom(now time.Duration) {
-	const looked = 16
-	victim, n := "", 0
-	for client, full := range m.full {
-		victim = client
-		if n++; full <= now || n == looked {
-			break
-		}
-	}
-	delete(m.full, victim)
+func entry(e *list.Element) *remembered {
+	return e.Value.(*remembered) //nolint:forcetypeassert,errcheck // nothing else is put in
+}
+
+// Len is how many clients are remembered.
+func (m *Memory) Len() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.clients)
 }

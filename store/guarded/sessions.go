@@ -36,6 +36,10 @@ func (s *sessions) Partial(ctx context.Context, id string) (store.Partial, error
 	return call(ctx, s.b, s.b.cfg.Timeout, func(ctx context.Context) (store.Partial, error) { return s.inner.Partial(ctx, id) })
 }
 
+func (s *sessions) Partials(ctx context.Context, user string) ([]store.Partial, error) {
+	return call(ctx, s.b, s.b.cfg.LongTimeout, func(ctx context.Context) ([]store.Partial, error) { return s.inner.Partials(ctx, user) })
+}
+
 func (s *sessions) Delete(ctx context.Context, user, id string, until time.Time) (bool, error) {
 	return call(ctx, s.b, s.b.cfg.Timeout, func(ctx context.Context) (bool, error) { return s.inner.Delete(ctx, user, id, until) })
 }

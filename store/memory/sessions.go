@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -204,6 +205,29 @@ func (s *sessions) Partial(ctx context.Context, id string) (store.Partial, error
 		list = append(list, w)
 	}
 	return store.Assemble(list), nil
+}
+
+func (s *sessions) Partials(ctx context.Context, user string) (list []store.Partial, err error) {
+	if err := store.CheckID("user id", user); err != nil {
+		return nil, err
+	}
+	unlock, err := s.store().lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	for id, night := range s.windows {
+		if _, known := s.sessions[id]; known || owner(night) != user {
+			continue
+		}
+		p := store.Assemble(slices.Collect(maps.Values(night)))
+		p.Epochs = store.Epochs{}
+		list = append(list, p)
+	}
+	slices.SortFunc(list, func(a, b store.Partial) int {
+		return cmp.Or(b.UpdatedAt.Compare(a.UpdatedAt), cmp.Compare(b.SessionID, a.SessionID))
+	})
+	return list[:min(len(list), store.MaxLimit)], nil
 }
 
 func (s *sessions) Delete(ctx context.Context, user, id string, until time.Time) (found bool, err error) {

@@ -1,9 +1,11 @@
 package mongo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -185,6 +187,62 @@ func (s *sessions) Partial(ctx context.Context, id string) (p store.Partial, err
 		return store.Partial{}, err
 	}
 	return p, nil
+}
+
+func (s *sessions) Partials(ctx context.Context, user string) (list []store.Partial, err error) {
+	if err := store.CheckID("user id", user); err != nil {
+		return nil, err
+	}
+	err = s.db().call(ctx, func(ctx context.Context) error {
+		nights, err := find[night](ctx, s.nights, bson.D{{Key: keyUser, Value: user}}, options.Find())
+		if err != nil || len(nights) == 0 {
+			return err
+		}
+		ids := make([]string, len(nights))
+		for i, n := range nights {
+			ids[i] = n.SessionID
+		}
+		docs, err := find[document](ctx, s.sleep, bson.D{{Key: keySession, Value: bson.D{{Key: "$in", Value: ids}}}},
+			options.Find().SetProjection(bson.D{{Key: keySession, Value: 1}}))
+		if err != nil {
+			return err
+		}
+		known := map[string]bool{}
+		for _, d := range docs {
+			known[d.SessionID] = true
+		}
+		for _, n := range nights {
+			if len(n.Windows) == 0 || known[n.SessionID] {
+				continue
+			}
+			p, err := n.brief()
+			if err != nil {
+				return err
+			}
+			list = append(list, p)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(list, func(a, b store.Partial) int {
+		return cmp.Or(b.UpdatedAt.Compare(a.UpdatedAt), cmp.Compare(b.SessionID, a.SessionID))
+	})
+	return list[:min(len(list), store.MaxLimit)], nil
+}
+
+// brief is a night without its epochs.
+func (n night) brief() (store.Partial, error) {
+	var list []store.Window
+	for number, stored := range n.Windows {
+		seq, err := strconv.Atoi(number)
+		if err != nil {
+			return store.Partial{}, fmt.Errorf("%w: window %.20q of session %.100q", store.ErrCorrupt, number, n.SessionID)
+		}
+		list = append(list, store.Window{SessionID: n.SessionID, UserID: n.UserID, Seq: seq, Observed: stored.Observed.Time().UTC()})
+	}
+	return store.Assemble(list), nil
 }
 
 // windows opens those of a night.

@@ -125,3 +125,20 @@ func (s *sessions) Partial(ctx context.Context, id string) (store.Partial, error
 	}
 	return store.Assemble(list), nil
 }
+
+const partials = `
+SELECT session_id, max(seq), count(*), max(observed_ms) FROM windows AS w
+WHERE user_id = $1 AND NOT EXISTS (SELECT 1 FROM sessions AS s WHERE s.session_id = w.session_id)
+GROUP BY session_id ORDER BY 4 DESC, 1 DESC LIMIT $2`
+
+func (s *sessions) Partials(ctx context.Context, user string) ([]store.Partial, error) {
+	if err := store.CheckID("user id", user); err != nil {
+		return nil, err
+	}
+	return collect(ctx, s.db(), func(r pgx.Rows) (store.Partial, error) {
+		p, observed := store.Partial{UserID: user}, int64(0)
+		err := r.Scan(&p.SessionID, &p.Seq, &p.Windows, &observed)
+		p.UpdatedAt = relational.FromMilli(observed)
+		return p, err
+	}, partials, user, store.MaxLimit)
+}

@@ -118,3 +118,31 @@ func (s *sessions) Partial(ctx context.Context, id string) (store.Partial, error
 	}
 	return store.Assemble(list), nil
 }
+
+const partials = `
+SELECT session_id, max(seq), count(*), max(observed_ms) FROM windows AS w
+WHERE user_id = ? AND NOT EXISTS (SELECT 1 FROM sessions AS s WHERE s.session_id = w.session_id)
+GROUP BY session_id ORDER BY 4 DESC, 1 DESC LIMIT ?`
+
+func (s *sessions) Partials(ctx context.Context, user string) (list []store.Partial, err error) {
+	if err := store.CheckID("user id", user); err != nil {
+		return nil, err
+	}
+	st, err := s.db().query(ctx, partials)
+	if err != nil {
+		return nil, err
+	}
+	err = each(ctx, st, []any{user, store.MaxLimit}, func(rows *sql.Rows) error {
+		p, observed := store.Partial{UserID: user}, int64(0)
+		if err := rows.Scan(&p.SessionID, &p.Seq, &p.Windows, &observed); err != nil {
+			return err
+		}
+		p.UpdatedAt = relational.FromMilli(observed)
+		list = append(list, p)
+		return nil
+	})
+	if err != nil {
+		return nil, s.db().readError(ctx, err)
+	}
+	return list, nil
+}

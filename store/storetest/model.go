@@ -92,6 +92,10 @@ func modelSessions(f *fixture) {
 				func() ([]store.Bucket, error) { return f.sessions().Stats(f.Context(), q) })
 		}
 	}
+	for _, user := range users {
+		both(f, "partial nights of "+user, func() (any, error) { return partials(oracle.Sessions().Partials(f.Context(), user)) },
+			func() (any, error) { return partials(f.sessions().Partials(f.Context(), user)) })
+	}
 	for _, id := range ids {
 		want, wantErr := oracle.Sessions().Partial(f.Context(), id)
 		got, err := f.sessions().Partial(f.Context(), id)
@@ -122,6 +126,11 @@ func timeless(list []store.Session, err error) ([]store.Session, error) {
 		out = append(out, s)
 	}
 	return out, err
+}
+
+// partials makes a list that is empty and one that is nil the same.
+func partials(list []store.Partial, err error) (any, error) {
+	return append([]store.Partial{}, list...), err
 }
 
 // pair is one event in the hands of both.

@@ -14,6 +14,7 @@ var windowRules = []rule{
 	{"windows are placed by number in any order", "", placed},
 	{"a window that comes again changes nothing unless it is newer", "", windowAgain},
 	{"a settled report ends the partial night", "", settledEndsPartial},
+	{"nights that only windows are known of are listed by user", "", partialsOfUser},
 }
 
 func placed(f *fixture) {
@@ -80,5 +81,37 @@ func settledEndsPartial(f *fixture) {
 	put(store.Unchanged, 2)
 	if _, err := f.sessions().Partial(f.Context(), "s1"); !errors.Is(err, store.ErrNotFound) {
 		f.Errorf("the partial night is still there: %v", err)
+	}
+}
+
+func partialsOfUser(f *fixture) {
+	at := func(id, user string, seq, minute int) store.Window {
+		w := window(id, user, seq, 1)
+		w.Observed = t0.Add(time.Duration(minute) * time.Minute)
+		return w
+	}
+	_, err := f.sessions().PutWindow(f.Context(), at("old", "u1", 0, 0), at("old", "u1", 3, 20), at("old", "u1", 1, 10),
+		at("new", "u1", 1, 30), at("same", "u1", 1, 30), at("theirs", "u2", 1, 40), at("known", "u1", 1, 50), at("U1", "U1", 1, 60))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.put(store.Created, session("known", "u1", t0, 0))
+	want := []store.Partial{
+		{SessionID: "same", UserID: "u1", Seq: 1, Windows: 1, UpdatedAt: store.Milli(t0.Add(30 * time.Minute))},
+		{SessionID: "new", UserID: "u1", Seq: 1, Windows: 1, UpdatedAt: store.Milli(t0.Add(30 * time.Minute))},
+		{SessionID: "old", UserID: "u1", Seq: 3, Windows: 3, UpdatedAt: store.Milli(t0.Add(20 * time.Minute))},
+	}
+	got, err := f.sessions().Partials(f.Context(), "u1")
+	if err != nil || !reflect.DeepEqual(got, want) {
+		f.Errorf("%+v, %v; want %+v", got, err, want)
+	}
+	if none, err := f.sessions().Partials(f.Context(), "u3"); err != nil || len(none) > 0 {
+		f.Errorf("of nobody: %+v, %v", none, err)
+	}
+	if _, err := f.sessions().Partials(f.Context(), ""); !errors.Is(err, store.ErrInvalid) {
+		f.Errorf("without a user: %v", err)
+	}
+	if began := want[2].Began(); !began.Equal(store.Milli(t0)) { // four windows of five minutes
+		f.Errorf("the night began at %v, want %v", began, t0)
 	}
 }
