@@ -53,7 +53,8 @@ type page struct {
 }
 
 // list answers with a page of a user's sessions, newest first: of the store if it
-// has any that fit, else of the service. The pages behind it are of the same.
+// has any that fit, else of the service, which also stands in where the store is out. The
+// pages behind it are of the same.
 func (a *readAPI) list(ctx context.Context, q *question) (*reply, error) {
 	from := q.source
 	if q.cursor.source != "" {
@@ -63,12 +64,16 @@ func (a *readAPI) list(ctx context.Context, q *question) (*reply, error) {
 		from = q.cursor.source
 	}
 	var p page
-	var err error
+	var err, out error
 	if from != fromUpstream {
 		p, err = a.storedPage(ctx, q)
+		if q.storeless(err) {
+			out, err = err, nil
+		}
 	}
 	if err == nil && (from == fromUpstream || from == "" && len(p.items) == 0) {
 		p, err = a.askedPage(ctx, q)
+		err = neither(out, err)
 	}
 	if err != nil {
 		return nil, err
@@ -79,9 +84,9 @@ func (a *readAPI) list(ctx context.Context, q *question) (*reply, error) {
 func (a *readAPI) storedPage(ctx context.Context, q *question) (page, error) {
 	query := store.Query{UserID: q.user, After: q.cursor.after, Limit: q.limit + 1, Brief: true}
 	query.From, query.To = q.instants()
-	found, err := ofStore(ctx, func(ctx context.Context) ([]store.Session, error) { return a.sessions.List(ctx, query) })
+	found, err := a.sessions.List(ctx, query)
 	if err != nil {
-		return page{}, err
+		return page{}, stored(err)
 	}
 	p := page{source: fromStore, items: []item{}}
 	if len(found) > q.limit {
