@@ -94,7 +94,8 @@ func WithSteps(steps ...webhook.Step) Option {
 // the caller's to close, after the service has ended.
 //
 // Requests reach the store through a [guarded.Store]: the one that is given, if db
-// is one, else one with a bound of three seconds on every call.
+// is one, else one with a bound of three seconds on every call, or half of
+// [Reading].Timeout on a read if that is less.
 //
 // All problems of the configuration are told at once. Errors of the inbox are
 // those of [store.Store].Inbox, such as [store.ErrOwned].
@@ -107,7 +108,7 @@ func New(cfg Config, db store.Store, opts ...Option) (*Service, error) {
 		given.log = slog.New(slog.DiscardHandler)
 	}
 	s := &Service{cfg: cfg, log: given.log, version: given.version, begun: time.Now()}
-	s.front, s.db = inFront(db, given.log)
+	s.front, s.db = inFront(cfg, db, given.log)
 	s.token.Store(&cfg.AdminToken)
 	if err := s.assemble(given); err != nil {
 		return nil, fmt.Errorf("server: %w", err)
@@ -116,11 +117,15 @@ func New(cfg Config, db store.Store, opts ...Option) (*Service, error) {
 }
 
 // inFront puts the guard in front of a store that has none.
-func inFront(db store.Store, log *slog.Logger) (front *guarded.Store, bare store.Store) {
+func inFront(cfg Config, db store.Store, log *slog.Logger) (front *guarded.Store, bare store.Store) {
 	if g, ok := db.(*guarded.Store); ok {
 		return g, g.Unwrap()
 	}
-	return guarded.New(db, guarded.Config{Timeout: storeTime, LongTimeout: storeTime, Logger: log}), db
+	reads := storeTime
+	if t := cfg.Reading.Timeout; t > 0 {
+		reads = min(reads, t/2) // so that there is time left for others to stand in
+	}
+	return guarded.New(db, guarded.Config{Timeout: storeTime, ReadTimeout: reads, LongTimeout: reads, Logger: log}), db
 }
 
 func (s *Service) assemble(given settings) (err error) {

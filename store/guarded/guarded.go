@@ -14,6 +14,10 @@ type Config struct {
 	// Timeout bounds a call of the hot path; 3 s.
 	Timeout time.Duration
 
+	// ReadTimeout bounds a read of the hot path; Timeout. Let it be shorter than the
+	// deadlines of readers: what those end says nothing about the database.
+	ReadTimeout time.Duration
+
 	// LongTimeout bounds a call that may have much to do; 30 s.
 	LongTimeout time.Duration
 
@@ -33,6 +37,7 @@ type Config struct {
 
 func (c Config) withDefaults() Config {
 	set(&c.Timeout, 3*time.Second)
+	set(&c.ReadTimeout, c.Timeout)
 	set(&c.LongTimeout, max(30*time.Second, c.Timeout))
 	set(&c.Failures, 5)
 	set(&c.Pause, time.Second)
@@ -68,6 +73,7 @@ func New(s store.Store, c Config) *Store {
 	}
 	g := &Store{inner: s, cfg: c.withDefaults()}
 	g.reads, g.writes = &breaker{name: "reads", cfg: g.cfg, log: log}, &breaker{name: "writes", cfg: g.cfg, log: log}
+	g.reads.cfg.Timeout = g.cfg.ReadTimeout
 	g.sessions = &sessions{inner: s.Sessions(), reads: g.reads, writes: g.writes}
 	return g
 }
