@@ -65,7 +65,7 @@ func TestTroubleOfTheServiceOnlyDegrades(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]asleeptest.Fault{
 		"down":        {Status: http.StatusServiceUnavailable},
-		"slow":        {Latency: time.Hour},
+		"hanging":     {Latency: time.Hour},
 		"no answer":   {Reset: asleeptest.ResetBefore},
 		"plan over":   asleeptest.PlanExpired(),
 		"quota used":  asleeptest.QuotaExceeded(),
