@@ -39,6 +39,7 @@ func (s *Service) layers(entrance ...layer) []layer {
 		{"figures", s.measure},
 		{"panics", s.recoverPanics},
 		{"headers", secure},
+		{"framing", framing},
 	}, entrance...), layer{"size", s.boundBody})
 }
 
