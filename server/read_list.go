@@ -148,14 +148,14 @@ func (p page) reply(q *question) *reply {
 }
 
 // oneLine takes the line breaks out of an object, where it has any.
-func oneLine(raw string) []byte {
+func oneLine(raw string) string {
 	raw = strings.TrimSpace(raw)
-	if !strings.ContainsAny(raw, "\r\n") {
-		return []byte(raw)
+	if strings.IndexByte(raw, '\n') < 0 && strings.IndexByte(raw, '\r') < 0 { // the quickest way to look
+		return raw
 	}
 	var b bytes.Buffer
 	if json.Compact(&b, []byte(raw)) != nil {
-		return []byte("null") // what is no JSON was never stored
+		return "null" // what is no JSON was never stored
 	}
-	return b.Bytes()
+	return b.String()
 }

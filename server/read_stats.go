@@ -131,7 +131,7 @@ func (a *readAPI) averages(ctx context.Context, q *question) (json.RawMessage, c
 // has no text of its own.
 func averagesJSON(stats *asleep.AverageStats) json.RawMessage {
 	if stats.Raw != "" {
-		return oneLine(stats.Raw)
+		return json.RawMessage(oneLine(stats.Raw))
 	}
 	return encode(stats)
 }
