@@ -105,10 +105,22 @@ type Breaker struct {
 
 func (s *Service) breakers(w http.ResponseWriter, _ *http.Request) {
 	list := []Breaker{}
-	for _, b := range s.upstream.stats().Breakers {
+	for _, b := range s.stats().Breakers {
 		list = append(list, breakerOf(b))
 	}
 	answer(w, http.StatusOK, map[string]any{"breakers": list})
+}
+
+// stats are those of the way to the API, and with them the breakers of the store.
+func (s *Service) stats() client.Stats {
+	all := s.upstream.stats()
+	for _, b := range s.front.Breakers() {
+		all.Breakers = append(all.Breakers, client.BreakerStats{
+			Name: "store_" + b.Name, Mode: "auto", State: b.State, Since: b.Since, Until: b.Until,
+			Calls: b.Calls, InARow: b.InARow, Opened: b.Opened, Refused: b.Refused,
+		})
+	}
+	return all
 }
 
 func breakerOf(b client.BreakerStats) Breaker {

@@ -40,6 +40,7 @@ func (s *Service) layers(routes *router, entrance ...layer) []layer {
 		{"figures", s.measure},
 		{"panics", s.recoverPanics},
 		{"headers", secure},
+		{"framing", framing},
 	}, entrance...), layer{"size", s.boundBody})
 }
 

@@ -25,7 +25,7 @@ func TestTheOrderOfTheLayersIsTheDocumentedOne(t *testing.T) {
 	for _, l := range (&Service{}).layers(newRouter()) {
 		names = append(names, l.name)
 	}
-	if want := []string{"request id", "route", "access log", "figures", "panics", "headers", "size"}; !slices.Equal(names, want) {
+	if want := []string{"request id", "route", "access log", "figures", "panics", "headers", "framing", "size"}; !slices.Equal(names, want) {
 		t.Errorf("%q, and doc.go says %q", names, want)
 	}
 	s := &Service{cfg: DefaultConfig()}
@@ -37,7 +37,7 @@ func TestTheOrderOfTheLayersIsTheDocumentedOne(t *testing.T) {
 	for _, l := range s.layers(newRouter(), entrance...) {
 		names = append(names, l.name)
 	}
-	want := []string{"request id", "route", "access log", "figures", "panics", "headers", "process time", "origins", "limits", "compression", "size"}
+	want := []string{"request id", "route", "access log", "figures", "panics", "headers", "framing", "process time", "origins", "limits", "compression", "size"}
 	if !slices.Equal(names, want) {
 		t.Errorf("from outside %q, and doc.go says %q", names, want)
 	}

@@ -30,6 +30,8 @@
 //	figures      http_requests_total and its kin, by method and route template
 //	panics       become a 500, or break off an answer that had begun
 //	headers      nosniff, an empty content policy, no-store, no-referrer
+//	framing      refuses what only proxies are asked for; chunked bodies are the last of
+//	             their connection
 //
 // and around the handler for the outside, next to them:
 //

@@ -229,7 +229,7 @@ func (f *refusals) Write(b []byte) (int, error) {
 // openReads makes the read API.
 func (s *Service) openReads(verifier TokenVerifier) {
 	s.reads = &readAPI{
-		sessions: s.db.Sessions(), upstream: s.upstream, verifier: verifier, timeout: s.cfg.Reading.Timeout,
+		sessions: s.front.Sessions(), upstream: s.upstream, verifier: verifier, timeout: s.cfg.Reading.Timeout,
 		running: make(chan struct{}, maxReads), log: s.log, hide: s.hide,
 	}
 	if s.reads.timeout <= 0 {

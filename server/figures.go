@@ -32,7 +32,7 @@ func (f *figures) read(s *Service) error {
 	if f == nil {
 		return nil
 	}
-	if err := f.page.Register(prom.NewPolicies(s.upstream.stats)); err != nil || s.inbox == nil {
+	if err := f.page.Register(prom.NewPolicies(s.stats)); err != nil || s.inbox == nil {
 		return err
 	}
 	return f.page.Register(prom.NewReceiver(s.receiver.Stats), prom.NewProcessor(s.worker.processor.Stats), prom.NewInbox(s.inbox.Depth))

@@ -31,17 +31,25 @@ func (s *Service) Health(ctx context.Context) Health {
 		UptimeSeconds: time.Since(s.begun).Round(time.Millisecond).Seconds(),
 		Checks:        make(map[string]Part, len(s.monitors)),
 	}
-	found := make([]Status, len(s.monitors))
-	var wg sync.WaitGroup
-	for i, m := range s.monitors {
-		wg.Go(func() { found[i] = m.find(ctx) })
-	}
-	wg.Wait()
+	found := s.find(ctx, func(Check) bool { return true })
 	for i, m := range s.monitors {
 		h.Checks[m.check.Name] = Part{Status: found[i]}
 		h.Status = worse(h.Status, found[i])
 	}
 	return h
+}
+
+// find asks those checks that are wanted, side by side.
+func (s *Service) find(ctx context.Context, wanted func(Check) bool) []Status {
+	found := make([]Status, len(s.monitors))
+	var wg sync.WaitGroup
+	for i, m := range s.monitors {
+		if wanted(m.check) {
+			wg.Go(func() { found[i] = m.find(ctx) })
+		}
+	}
+	wg.Wait()
+	return found
 }
 
 func worse(a, b Status) Status {
@@ -88,11 +96,42 @@ func (s *Service) live(w http.ResponseWriter, _ *http.Request) {
 	answer(w, http.StatusOK, map[string]string{"status": "live"})
 }
 
-// ready tells whether events should be sent here.
-func (s *Service) ready(w http.ResponseWriter, _ *http.Request) {
-	status, p := http.StatusOK, phase(s.phase.Load())
-	if p != serving {
+// readiness is an answer of /ready.
+type readiness struct {
+	Status string   `json:"status"`
+	Parts  []string `json:"parts,omitempty"` // that are unhealthy
+}
+
+// readyTime is how long /ready waits for news of a part before it tells what it knew
+// last: less than those who ask are used to wait.
+const readyTime = 300 * time.Millisecond
+
+// ready tells whether events should be sent here: the service is neither beginning nor
+// ending, and what it cannot do without works.
+func (s *Service) ready(w http.ResponseWriter, r *http.Request) {
+	p := phase(s.phase.Load())
+	answered := readiness{Status: p.String()}
+	if p == serving {
+		ctx, cancel := context.WithTimeout(r.Context(), readyTime)
+		defer cancel()
+		if answered.Parts = s.broken(ctx); len(answered.Parts) > 0 {
+			answered.Status = string(Unhealthy)
+		}
+	}
+	status := http.StatusOK
+	if answered.Status != serving.String() {
 		status = http.StatusServiceUnavailable
 	}
-	answer(w, status, map[string]string{"status": p.String()})
+	answer(w, status, answered)
+}
+
+// broken are the critical parts that do not work.
+func (s *Service) broken(ctx context.Context) (names []string) {
+	found := s.find(ctx, func(c Check) bool { return c.Critical })
+	for i, m := range s.monitors {
+		if found[i] == Unhealthy {
+			names = append(names, m.check.Name)
+		}
+	}
+	return names
 }

@@ -65,7 +65,7 @@ func TestTroubleOfTheServiceOnlyDegrades(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]asleeptest.Fault{
 		"down":        {Status: http.StatusServiceUnavailable},
-		"slow":        {Latency: time.Hour},
+		"hanging":     {Latency: time.Hour},
 		"no answer":   {Reset: asleeptest.ResetBefore},
 		"plan over":   asleeptest.PlanExpired(),
 		"quota used":  asleeptest.QuotaExceeded(),
@@ -134,7 +134,7 @@ func TestTheBreakerIsShown(t *testing.T) {
 	b := newBench(t, cfg)
 	_ = b.Health(t.Context())
 	status := decode[struct{ Breakers []server.Breaker }](t, b.admin(http.MethodGet, "/circuit-breaker/status", "").Body)
-	if len(status.Breakers) != 1 || status.Breakers[0].State != "open" || status.Breakers[0].Opened != 1 || status.Breakers[0].Until.IsZero() {
+	if len(status.Breakers) != 3 || status.Breakers[0].State != "open" || status.Breakers[0].Opened != 1 || status.Breakers[0].Until.IsZero() {
 		t.Errorf("%+v", status)
 	}
 	if w := b.admin(http.MethodGet, "/metrics", ""); !strings.Contains(w.Body.String(), `asleep_breaker_state{breaker="upstream",state="open"} 1`) {

@@ -47,7 +47,7 @@ func TestHostileRequestsAreRefusedInTheOneForm(t *testing.T) {
 		{"PATCH", "/api/users/u/summary", 405},
 		{"OPTIONS", "/api/sessions/x", 405},
 		{"TRACE", "/api/sessions/x", 405},
-		{"CONNECT", "/api/sessions/x", 404},
+		{"CONNECT", "/api/sessions/x", 400},
 		{"BREW", "/api/openapi.yaml", 405},
 	} {
 		w := r.do(t, c.method, c.path, "X-Api-Key", readKey)
@@ -68,6 +68,12 @@ func TestHostileRequestsAreRefusedInTheOneForm(t *testing.T) {
 // run has a service listen until the test ends.
 func run(t *testing.T, change func(*server.Config)) (addr string) {
 	t.Helper()
+	_, at := listening(t, change)
+	return at.Public.String()
+}
+
+func listening(t *testing.T, change func(*server.Config)) (*reading, server.Addresses) {
+	t.Helper()
 	r := newReading(t, func(c *server.Config) {
 		c.Addr, c.AdminAddr = "127.0.0.1:0", "127.0.0.1:0"
 		if change != nil {
@@ -76,12 +82,12 @@ func run(t *testing.T, change func(*server.Config)) (addr string) {
 	})
 	r.keep(t, "user-0001")
 	ctx, cancel := context.WithCancel(t.Context())
-	at, ended := make(chan string, 1), make(chan error, 1)
+	at, ended := make(chan server.Addresses, 1), make(chan error, 1)
 	go func() {
-		ended <- r.Run(ctx, func(a server.Addresses) error { at <- a.Public.String(); return nil })
+		ended <- r.Run(ctx, func(a server.Addresses) error { at <- a; return nil })
 	}()
 	t.Cleanup(func() { cancel(); <-ended })
-	return <-at
+	return r, <-at
 }
 
 func TestRequestsThatTwoServersWouldReadDifferentlyAreRefused(t *testing.T) {

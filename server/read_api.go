@@ -17,7 +17,7 @@ import (
 
 // readAPI answers readers from the store, the cache and the service.
 type readAPI struct {
-	sessions store.Sessions
+	sessions store.Sessions // behind the guard, which bounds every call
 	upstream *upstream
 	keys     atomic.Pointer[keyring]
 	verifier TokenVerifier // nil: keys only
@@ -30,7 +30,7 @@ type readAPI struct {
 // How much one question may take of what all share.
 const (
 	maxReads  = 512             // questions under way, also those that nobody waits for any more
-	storeTime = 2 * time.Second // for the store to answer
+	storeTime = 3 * time.Second // for the store to answer
 )
 
 // The routes of the read API.
@@ -137,27 +137,6 @@ func (a *readAPI) within(r *http.Request, timeout time.Duration, fn func(context
 		return o.reply, o.err
 	case <-ctx.Done():
 		return nil, errTimeout
-	}
-}
-
-// ofStore asks the store, within its time, and judges its errors.
-func ofStore[T any](ctx context.Context, fn func(context.Context) (T, error)) (T, error) {
-	ctx, cancel := context.WithTimeout(ctx, storeTime)
-	defer cancel()
-	type result struct {
-		v   T
-		err error
-	}
-	done := make(chan result, 1)
-	go func() {
-		v, err := fn(ctx)
-		done <- result{v, err}
-	}()
-	select {
-	case r := <-done:
-		return r.v, stored(r.err)
-	case <-ctx.Done():
-		return *new(T), stored(context.Cause(ctx))
 	}
 }
 

@@ -19,6 +19,7 @@ type failure struct {
 	message string
 	retry   time.Duration // Retry-After; 0 is none
 	cause   error         // for the log
+	out     bool          // the store does not work
 }
 
 func (f *failure) Error() string {
@@ -116,7 +117,30 @@ func stored(err error) error {
 	case errors.Is(err, store.ErrSealed), errors.Is(err, store.ErrCorrupt):
 		return &failure{status: http.StatusInternalServerError, code: codeInternal, message: "what is stored cannot be read: look for the request id in the log", cause: err}
 	}
-	return &failure{status: http.StatusServiceUnavailable, code: codeUnavailable, message: "the database does not answer: try again later", retry: time.Second, cause: err}
+	f := &failure{status: http.StatusServiceUnavailable, code: codeUnavailable, message: "the database does not answer: try again later", retry: time.Second, cause: err, out: errors.Is(err, store.ErrUnavailable)}
+	if after, ok := store.RetryAfter(err); ok {
+		f.retry = after
+	}
+	return f
+}
+
+// storeless reports whether an error means that the store is out, and the question
+// one that others may answer in its place.
+func (q *question) storeless(err error) bool {
+	f, ok := errors.AsType[*failure](err)
+	return ok && f.out && q.source == "" && q.cursor.source != fromStore
+}
+
+// neither is the answer where the store is out and the service failed too. That
+// is always that of the store: what the service does not know may be there.
+func neither(out, err error) error {
+	f, ok := errors.AsType[*failure](out)
+	if !ok || err == nil {
+		return err
+	}
+	both := *f
+	both.cause = errors.Join(f.cause, err)
+	return &both
 }
 
 // fail writes a failure. What this side has to do with is logged.

@@ -56,8 +56,9 @@ type page struct {
 }
 
 // list answers with a page of a user's sessions, newest first: of the store if it
-// has any that fit, else of the service. The pages behind it are of the same. Nights
-// that only windows are known of stand among those of the store.
+// has any that fit, else of the service, which also stands in where the store is out. The
+// pages behind it are of the same. Nights that only windows are known of stand among those
+// of the store.
 func (a *readAPI) list(ctx context.Context, q *question) (*reply, error) {
 	from := q.source
 	if q.cursor.source != "" {
@@ -67,12 +68,16 @@ func (a *readAPI) list(ctx context.Context, q *question) (*reply, error) {
 		from = q.cursor.source
 	}
 	var p page
-	var err error
+	var err, out error
 	if from != fromUpstream {
 		p, err = a.storedPage(ctx, q)
+		if q.storeless(err) {
+			out, err = err, nil
+		}
 	}
 	if err == nil && (from == fromUpstream || from == "" && !p.stored) {
 		p, err = a.askedPage(ctx, q)
+		err = neither(out, err)
 	}
 	if err != nil {
 		return nil, err
@@ -83,9 +88,9 @@ func (a *readAPI) list(ctx context.Context, q *question) (*reply, error) {
 func (a *readAPI) storedPage(ctx context.Context, q *question) (page, error) {
 	query := store.Query{UserID: q.user, After: q.cursor.after, Limit: q.limit + 1, Brief: true}
 	query.From, query.To = q.instants()
-	found, err := ofStore(ctx, func(ctx context.Context) ([]listed, error) { return a.newest(ctx, query) })
+	found, err := a.newest(ctx, query)
 	if err != nil {
-		return page{}, err
+		return page{}, stored(err)
 	}
 	p := page{source: fromStore, items: []item{}, stored: slices.ContainsFunc(found, func(l listed) bool { return !l.recording })}
 	if len(found) > q.limit {
@@ -189,14 +194,14 @@ func (p page) reply(q *question) *reply {
 }
 
 // oneLine takes the line breaks out of an object, where it has any.
-func oneLine(raw string) []byte {
+func oneLine(raw string) string {
 	raw = strings.TrimSpace(raw)
-	if !strings.ContainsAny(raw, "\r\n") {
-		return []byte(raw)
+	if strings.IndexByte(raw, '\n') < 0 && strings.IndexByte(raw, '\r') < 0 { // the quickest way to look
+		return raw
 	}
 	var b bytes.Buffer
 	if json.Compact(&b, []byte(raw)) != nil {
-		return []byte("null") // what is no JSON was never stored
+		return "null" // what is no JSON was never stored
 	}
-	return b.Bytes()
+	return b.String()
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"io"
 	"iter"
 	"mime"
 	"net/http"
@@ -65,8 +66,7 @@ func (p *reply) write(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 	}
-	sum := sha256.Sum256(append([]byte(kind+p.next+"\n"), body...))
-	tag := `"` + base64.RawURLEncoding.EncodeToString(sum[:15]) + `"`
+	tag := tagOf(kind+p.next+"\n", body)
 	h := w.Header()
 	h.Set("ETag", tag)
 	h.Set("Cache-Control", p.fresh)
@@ -92,6 +92,14 @@ func (p *reply) write(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodHead {
 		_, _ = w.Write(body) // a client that is gone needs no answer
 	}
+}
+
+// tagOf is the strong tag of a body of a kind.
+func tagOf(kind string, body []byte) string {
+	h := sha256.New()
+	_, _ = io.WriteString(h, kind) // a hash takes everything
+	_, _ = h.Write(body)
+	return `"` + base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:15]) + `"`
 }
 
 // gzipSuffix tells the tag of a compressed answer from that of the plain one.

@@ -19,15 +19,16 @@ type night struct {
 // night looks for a session in the store. It is [errAbsent] where the reader, or
 // the user that is named, has nothing to do with it.
 func (a *readAPI) night(ctx context.Context, q *question) (n night, err error) {
-	n.session, err = ofStore(ctx, func(ctx context.Context) (store.Session, error) { return a.sessions.Get(ctx, q.session) })
+	n.session, err = a.sessions.Get(ctx, q.session)
+	err = stored(err)
 	if err != nil && !errors.Is(err, errAbsent) {
 		return n, err
 	}
 	if err == nil && n.session.Settled && n.session.Form == store.FormReport {
 		return n, n.belongs(q)
 	}
-	n.partial, err = ofStore(ctx, func(ctx context.Context) (store.Partial, error) { return a.sessions.Partial(ctx, q.session) })
-	if err != nil && !errors.Is(err, errAbsent) {
+	n.partial, err = a.sessions.Partial(ctx, q.session)
+	if err = stored(err); err != nil && !errors.Is(err, errAbsent) {
 		return n, err
 	}
 	return n, n.belongs(q)
@@ -50,12 +51,16 @@ func (n night) belongs(q *question) error {
 }
 
 // session answers with one night: complete from the store, else as the service has
-// it now, else with the part of it that is stored.
+// it now, else with the part of it that is stored. Where the store is out the service
+// stands in, if it is known whose night it is.
 func (a *readAPI) session(ctx context.Context, q *question) (*reply, error) {
 	var n night
+	var out error
 	if q.source != fromUpstream {
 		var err error
-		if n, err = a.night(ctx, q); err != nil {
+		if n, err = a.night(ctx, q); q.storeless(err) {
+			n, out = night{}, err // a half of it was not judged
+		} else if err != nil {
 			return nil, err
 		}
 		exchangeOf(q.Request).setUser(n.user())
@@ -71,14 +76,17 @@ func (a *readAPI) session(ctx context.Context, q *question) (*reply, error) {
 	case !q.access.AllUsers && len(q.access.Users) == 1:
 		user = q.access.Users[0]
 	}
-	if user == "" || q.source == fromStore {
+	switch {
+	case user == "" && out != nil:
+		return nil, out
+	case user == "" || q.source == fromStore:
 		return nil, errAbsent
 	}
 	p, err := a.asked(ctx, q, user, n)
 	if err != nil && n.known() {
 		return n.reply(), nil // what there is, and that it is not all
 	}
-	return p, err
+	return p, neither(out, err)
 }
 
 // asked is the night as the service, or the cache, has it.

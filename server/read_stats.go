@@ -76,17 +76,22 @@ func (a *readAPI) statistics(ctx context.Context, q *question) (*reply, error) {
 		Period: [...]string{"all", "daily", "hourly"}[q.period], Buckets: []bucket{},
 	}
 	p := &reply{source: fromStore}
+	var out error
 	if q.source != fromUpstream {
 		found, err := a.buckets(ctx, q)
-		if err != nil {
+		switch {
+		case err == nil:
+			body.Buckets = found
+		case q.period == store.PeriodAll && q.storeless(err):
+			out = err
+		default:
 			return nil, err
 		}
-		body.Buckets = found
 	}
 	if len(body.Buckets) == 0 && q.period == store.PeriodAll && q.source != fromStore {
 		stats, origin, err := a.averages(ctx, q)
 		if err != nil {
-			return nil, err
+			return nil, neither(out, err)
 		}
 		p.source, p.age = told(origin)
 		body.Averages = stats
@@ -107,12 +112,12 @@ const maxDays = 2000
 func (a *readAPI) buckets(ctx context.Context, q *question) ([]bucket, error) {
 	query := store.StatsQuery{UserID: q.user, Period: q.period}
 	query.From, query.To = q.instants()
-	found, err := ofStore(ctx, func(ctx context.Context) ([]store.Bucket, error) { return a.sessions.Stats(ctx, query) })
+	found, err := a.sessions.Stats(ctx, query)
 	list := make([]bucket, len(found))
 	for i := range found {
 		list[i] = bucketOf(found[i])
 	}
-	return list, err
+	return list, stored(err)
 }
 
 // averages are those of the service, in its own words.
@@ -129,7 +134,7 @@ func (a *readAPI) averages(ctx context.Context, q *question) (json.RawMessage, c
 // has no text of its own.
 func averagesJSON(stats *asleep.AverageStats) json.RawMessage {
 	if stats.Raw != "" {
-		return oneLine(stats.Raw)
+		return json.RawMessage(oneLine(stats.Raw))
 	}
 	return encode(stats)
 }
@@ -152,12 +157,16 @@ func (a *readAPI) summary(ctx context.Context, q *question) (*reply, error) {
 	q.lately(client.SummaryDays)
 	s := &summary{UserID: q.user, Timezone: q.zone, From: q.from.String(), To: q.to.String()}
 	p := &reply{source: fromStore}
-	var err error
+	var err, out error
 	if q.source != fromUpstream {
 		err = a.storedSummary(ctx, q, s)
+		if q.storeless(err) {
+			s.Last, out, err = nil, err, nil
+		}
 	}
 	if err == nil && s.Last == nil && q.source != fromStore {
 		p.source, p.age, err = a.askedSummary(ctx, q, s)
+		err = neither(out, err)
 	}
 	if err != nil {
 		return nil, err
@@ -167,15 +176,13 @@ func (a *readAPI) summary(ctx context.Context, q *question) (*reply, error) {
 }
 
 func (a *readAPI) storedSummary(ctx context.Context, q *question, s *summary) error {
-	last, err := ofStore(ctx, func(ctx context.Context) ([]store.Session, error) {
-		return a.sessions.List(ctx, store.Query{UserID: q.user, Limit: 1, Brief: true})
-	})
+	last, err := a.sessions.List(ctx, store.Query{UserID: q.user, Limit: 1, Brief: true})
 	if err != nil || len(last) == 0 || last[0].UserID != q.user {
-		return err
+		return stored(err)
 	}
 	s.Last = new(q.item(last[0]))
 	found, err := a.buckets(ctx, q)
-	if len(found) > 0 {
+	if err == nil && len(found) > 0 {
 		s.Figures, s.Count = &found[0], found[0].Sessions
 	}
 	return err

@@ -18,7 +18,11 @@ func (s *Service) openReceiver(given settings) (err error) {
 	if s.inbox, err = s.db.Inbox(); err != nil {
 		return err
 	}
-	s.receiver, err = webhook.NewReceiver(s.inbox, s.verifier,
+	arrivals, err := s.front.Inbox()
+	if err != nil {
+		return err
+	}
+	s.receiver, err = webhook.NewReceiver(arrivals, s.verifier,
 		webhook.WithLimits(webhook.Limits{MaxBody: s.cfg.MaxBody, Backlog: s.cfg.Webhooks.Backlog}),
 		webhook.WithTimeouts(s.cfg.receiverTimeouts()),
 		webhook.WithLogger(s.log), webhook.WithObserver(s.figures.delivery))

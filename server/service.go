@@ -11,6 +11,7 @@ import (
 
 	"github.com/asleep-sdk/asleep/cache"
 	"github.com/asleep-sdk/asleep/store"
+	"github.com/asleep-sdk/asleep/store/guarded"
 	"github.com/asleep-sdk/asleep/webhook"
 )
 
@@ -27,8 +28,9 @@ type Service struct {
 
 	reloading sync.Mutex
 
-	db       store.Store
-	inbox    store.Inbox // nil without webhooks
+	front    *guarded.Store // the store, for who waits for an answer
+	db       store.Store    // without its guard, for what works in the background and waits itself
+	inbox    store.Inbox    // of db; nil without webhooks
 	upstream *upstream
 	verifier *webhook.Verifier
 	receiver *webhook.Receiver
@@ -91,6 +93,10 @@ func WithSteps(steps ...webhook.Step) Option {
 // and does no work before [Service.Run] or [Service.Start]. The store remains
 // the caller's to close, after the service has ended.
 //
+// Requests reach the store through a [guarded.Store]: the one that is given, if db
+// is one, else one with a bound of three seconds on every call, or half of
+// [Reading].Timeout on a read if that is less.
+//
 // All problems of the configuration are told at once. Errors of the inbox are
 // those of [store.Store].Inbox, such as [store.ErrOwned].
 func New(cfg Config, db store.Store, opts ...Option) (*Service, error) {
@@ -101,12 +107,25 @@ func New(cfg Config, db store.Store, opts ...Option) (*Service, error) {
 	if given.log == nil {
 		given.log = slog.New(slog.DiscardHandler)
 	}
-	s := &Service{cfg: cfg, log: given.log, version: given.version, begun: time.Now(), db: db}
+	s := &Service{cfg: cfg, log: given.log, version: given.version, begun: time.Now()}
+	s.front, s.db = inFront(cfg, db, given.log)
 	s.token.Store(&cfg.AdminToken)
 	if err := s.assemble(given); err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}
 	return s, nil
+}
+
+// inFront puts the guard in front of a store that has none.
+func inFront(cfg Config, db store.Store, log *slog.Logger) (front *guarded.Store, bare store.Store) {
+	if g, ok := db.(*guarded.Store); ok {
+		return g, g.Unwrap()
+	}
+	reads := storeTime
+	if t := cfg.Reading.Timeout; t > 0 {
+		reads = min(reads, t/2) // so that there is time left for others to stand in
+	}
+	return guarded.New(db, guarded.Config{Timeout: storeTime, ReadTimeout: reads, LongTimeout: reads, Logger: log}), db
 }
 
 func (s *Service) assemble(given settings) (err error) {
@@ -147,7 +166,7 @@ func (s *Service) assemble(given settings) (err error) {
 // checks are the parts that every service has.
 func (s *Service) checks() []Check {
 	list := []Check{
-		{Name: "database", Critical: true, Ask: s.db.Ping},
+		{Name: "database", Critical: true, Ask: s.front.Ping},
 		s.upstream.check(),
 		s.upstream.breakerCheck(),
 	}

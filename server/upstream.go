@@ -36,6 +36,7 @@ type sight struct {
 	op     string
 	class  string
 	status int
+	took   time.Duration
 }
 
 // newUpstream makes the way. What was answered is kept in the cache given, else in one of
@@ -100,7 +101,7 @@ func newCache(ttl time.Duration) (*cache.Cache, error) {
 
 func (u *upstream) look(_ context.Context, op *client.Operation, a *client.Attempt) {
 	if a.Class != "canceled" { // that would say something about us
-		u.seen.Store(&sight{at: time.Now(), op: op.Op, class: a.Class, status: a.StatusCode})
+		u.seen.Store(&sight{at: time.Now(), op: op.Op, class: a.Class, status: a.StatusCode, took: a.Duration})
 	}
 }
 
@@ -150,15 +151,20 @@ const undecodableWait = 2 * time.Second
 const (
 	sightLasts   = 30 * time.Second // without calls, the service is asked how it is
 	upstreamsAge = 5 * time.Second
+	slowAnswer   = 3 * time.Second // longer than that is trouble
 )
 
 // check is the part "upstream" of the health. What calls have met tells; only if
-// they met trouble, or there were none for a while, the service is asked, which
-// costs a request.
+// they met trouble, or there were none for a while, or none that are under way
+// have ended for too long, the service is asked, which costs a request.
 func (u *upstream) check() Check {
 	return Check{Name: "upstream", Every: upstreamsAge, Ask: func(ctx context.Context) error {
 		last := u.seen.Load()
-		if last == nil || time.Since(last.at) > sightLasts || last.trouble() != nil {
+		lasts := sightLasts
+		if u.stats().Bulkhead.InFlight > 0 {
+			lasts = slowAnswer
+		}
+		if last == nil || time.Since(last.at) > lasts || last.trouble() != nil {
 			if err := u.client.Load().Ping(ctx); err != nil {
 				return err
 			}
@@ -178,6 +184,9 @@ func (s *sight) trouble() error {
 		return fmt.Errorf("the service does not work: %s, status %d", s.class, s.status)
 	case "quota_exceeded", "plan_expired", "forbidden":
 		return fmt.Errorf("the service refuses this account: %s", s.class)
+	}
+	if s.took > slowAnswer {
+		return fmt.Errorf("the service takes %v to answer", s.took)
 	}
 	if s.op == "ping" && s.status == http.StatusUnauthorized {
 		return errors.New("the service refuses the API key")

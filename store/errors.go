@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // What backends answer; match them with errors.Is.
@@ -44,6 +45,19 @@ var (
 	// ErrCorrupt: the database is damaged, or is not one of ours.
 	ErrCorrupt = errors.New("store: database is damaged")
 )
+
+// RetryAfter is in how long the backend, or what guards it, asks to be tried again,
+// if the error says so by a method RetryAfter() time.Duration.
+func RetryAfter(err error) (after time.Duration, ok bool) {
+	var e interface {
+		error
+		RetryAfter() time.Duration
+	}
+	if !errors.As(err, &e) {
+		return 0, false
+	}
+	return e.RetryAfter(), true
+}
 
 func invalid(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{ErrInvalid}, args...)...)

@@ -34,6 +34,7 @@ type Delivery struct {
 	Duration time.Duration
 
 	incomplete bool
+	retry      time.Duration // what the inbox asks to wait; 0: nothing
 }
 
 // result is what the inbox made of an event.

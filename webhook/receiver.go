@@ -25,7 +25,6 @@ type Receiver struct {
 	verifier *Verifier
 	limits   Limits
 	timeouts ReceiverTimeouts
-	retry    string // Retry-After
 	log      *slog.Logger
 	observe  func(Delivery)
 
@@ -53,14 +52,10 @@ func NewReceiver(inbox store.Inbox, v *Verifier, opts ...Option) (*Receiver, err
 	if s.limits.MaxBody == 0 {
 		s.limits.MaxBody = DefaultLimits().MaxBody
 	}
-	r := &Receiver{
+	return &Receiver{
 		inbox: inbox, verifier: v, limits: s.limits, timeouts: s.timeouts, log: s.log, observe: s.observe,
 		backlog: backlog{inbox: inbox, limit: int64(s.limits.Backlog)},
-	}
-	if s.timeouts.RetryAfter > 0 {
-		r.retry = strconv.Itoa(int(math.Ceil(s.timeouts.RetryAfter.Seconds())))
-	}
-	return r, nil
+	}, nil
 }
 
 // mostBody bounds the bound: a body is held in memory.
@@ -101,10 +96,22 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		acknowledge(w)
 		return
 	}
-	if d.Status == http.StatusServiceUnavailable && r.retry != "" {
-		w.Header().Set("Retry-After", r.retry)
+	if d.Status == http.StatusServiceUnavailable {
+		r.tellWhen(w.Header(), &d)
 	}
 	WriteProblem(w, req, d.Status, d.Code, message)
+}
+
+// tellWhen asks the sender of an event that was not taken to come again, when the
+// inbox says or else after the usual time.
+func (r *Receiver) tellWhen(h http.Header, d *Delivery) {
+	after := d.retry
+	if after <= 0 {
+		after = r.timeouts.RetryAfter
+	}
+	if after > 0 {
+		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(after.Seconds()))))
+	}
 }
 
 const queued = `{"status":"queued"}`
@@ -183,6 +190,7 @@ func (r *Receiver) store(ctx context.Context, e Event, d *Delivery) (message str
 	}
 	if err != nil {
 		r.tellFailed(ctx, err)
+		d.retry, _ = store.RetryAfter(err)
 		return d.refuse(http.StatusServiceUnavailable, CodeUnavailable, "the event could not be stored: send it again later")
 	}
 	receipt := receipts[0]

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -25,7 +26,7 @@ type inboxFunc struct {
 	store.Inbox
 
 	put   func(context.Context, ...store.Event) ([]store.Receipt, error)
-	depth func() (store.Depth, error)
+	depth func(context.Context) (store.Depth, error)
 }
 
 func (i inboxFunc) Put(ctx context.Context, e ...store.Event) ([]store.Receipt, error) {
@@ -39,7 +40,7 @@ func (i inboxFunc) Depth(ctx context.Context) (store.Depth, error) {
 	if i.depth == nil {
 		return i.Inbox.Depth(ctx)
 	}
-	return i.depth()
+	return i.depth(ctx)
 }
 
 func newInbox(tb testing.TB) store.Inbox {
@@ -201,6 +202,50 @@ func TestACommitThatHangsIsAnsweredInTime(t *testing.T) {
 	})
 }
 
+// TestACountThatHangsHoldsNobodyUp: it may be slow to count an inbox that stores fast.
+func TestACountThatHangsHoldsNobodyUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		inbox, counts := newInbox(t), 0
+		r := newReceiver(t, inboxFunc{inbox, nil, func(ctx context.Context) (store.Depth, error) {
+			counts++
+			<-ctx.Done()
+			return store.Depth{}, ctx.Err()
+		}}, signatureMode(), webhook.WithLimits(webhook.Limits{Backlog: 10}))
+		for n := range 50 {
+			start := time.Now()
+			w := deliver(t, r, sender, completeBody)
+			if took := time.Since(start); w.Code != http.StatusOK || n == 0 && took != 500*time.Millisecond || n > 0 && took != 0 {
+				t.Errorf("delivery %d: %d after %v", n, w.Code, took)
+			}
+		}
+		if counts != 1 {
+			t.Errorf("counted %d times", counts)
+		}
+		time.Sleep(5 * time.Second)
+		if deliver(t, r, sender, completeBody); counts != 2 {
+			t.Error("it is not counted any more")
+		}
+	})
+}
+
+// asks is an error that says when to come again.
+type asks struct{ time.Duration }
+
+func (asks) Error() string               { return "not now" }
+func (a asks) RetryAfter() time.Duration { return a.Duration }
+
+func TestAnInboxMaySayWhenToComeAgain(t *testing.T) {
+	t.Parallel()
+	for after, want := range map[time.Duration]string{time.Millisecond: "1", 1001 * time.Millisecond: "2", 0: "5"} {
+		failure := fmt.Errorf("%w: %w", store.ErrUnavailable, asks{after})
+		r := newReceiver(t, inboxFunc{newInbox(t), func(context.Context, ...store.Event) ([]store.Receipt, error) { return nil, failure }, nil}, signatureMode())
+		if w := deliver(t, r, sender, completeBody); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") != want {
+			t.Errorf("%v: answered %d, Retry-After %q", after, w.Code, w.Header().Get("Retry-After"))
+		}
+	}
+}
+
 func TestAClientThatGoesAwayDoesNotStopTheCommit(t *testing.T) {
 	t.Parallel()
 	inbox := newInbox(t)
@@ -222,7 +267,7 @@ func TestTheBacklogIsCountedSeldom(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		inbox, counts := newInbox(t), 0
-		r := newReceiver(t, inboxFunc{inbox, nil, func() (store.Depth, error) {
+		r := newReceiver(t, inboxFunc{inbox, nil, func(context.Context) (store.Depth, error) {
 			counts++
 			return inbox.Depth(t.Context())
 		}}, signatureMode(), webhook.WithLimits(webhook.Limits{Backlog: 10}))
@@ -355,7 +400,7 @@ func TestAProblemTakesTheRequestIDOfTheMiddleware(t *testing.T) {
 func BenchmarkReceiver(b *testing.B) {
 	inbox := inboxFunc{newInbox(b), func(context.Context, ...store.Event) ([]store.Receipt, error) {
 		return []store.Receipt{{ID: "1", Result: store.Stored, Revision: 1}}, nil
-	}, func() (store.Depth, error) { return store.Depth{}, nil }}
+	}, func(context.Context) (store.Depth, error) { return store.Depth{}, nil }}
 	r := newReceiver(b, inbox, signatureMode())
 	body := `{"event":"SESSION_COMPLETE","data":{"user_id":"u","session":{"id":"s"},"pad":"` + strings.Repeat("x", 900) + `"}}`
 	h, err := sender.Header(body)

@@ -15,7 +15,7 @@ type Table struct {
 
 // Tables are all tables, in their order.
 func Tables() []Table {
-	return []Table{{"Calls", Rows()}, {"Store and inbox", StoreRows()}, {"Store and inbox on PostgreSQL", PostgresRows()}}
+	return []Table{{"Calls", Rows()}, {"The service", readRows()}, {"Store and inbox", StoreRows()}, {"Store and inbox on PostgreSQL", PostgresRows()}}
 }
 
 // StoreRows are all rows about the receiver, the inbox and the store, on SQLite.

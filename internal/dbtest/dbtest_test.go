@@ -3,6 +3,8 @@
 package dbtest_test
 
 import (
+	"bufio"
+	"io"
 	"net"
 	"net/url"
 	"os/exec"
@@ -106,6 +108,54 @@ func TestPostgresKeepsItsDatabasesOverAKill(t *testing.T) {
 	if out, err := psql(second, "SELECT n FROM kept"); err == nil {
 		t.Errorf("the other database has it too: %s", out)
 	}
+}
+
+// TestAStalledPostgresAnswersNoConnection: neither new ones nor those that are open,
+// which have a process each.
+func TestAStalledPostgresAnswersNoConnection(t *testing.T) {
+	t.Parallel()
+	c := dbtest.Postgres(t)
+	host, port, _ := strings.Cut(c.Addr, ":")
+	psql := exec.Command("psql", "-XAtq", "-h", host, "-p", port, "-U", "test", "-d", "postgres")
+	in, err := psql.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := psql.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := psql.Start(); err != nil {
+		t.Fatal(err)
+	}
+	answers := make(chan string)
+	go func() {
+		defer close(answers)
+		for lines := bufio.NewScanner(out); lines.Scan(); {
+			answers <- lines.Text()
+		}
+	}()
+	ask := func(text string) { _, _ = io.WriteString(in, text+"\n") }
+	ask("SELECT 1;")
+	if got := <-answers; got != "1" {
+		t.Fatalf("answered %q", got)
+	}
+	c.Stall()
+	ask("SELECT 2;")
+	patience := time.NewTimer(200 * time.Millisecond)
+	defer patience.Stop()
+	select {
+	case got := <-answers:
+		t.Errorf("a stalled server answers %q", got)
+	case <-patience.C:
+	}
+	c.Resume()
+	if got := <-answers; got != "2" {
+		t.Errorf("answered %q", got)
+	}
+	_ = in.Close()
+	<-answers
+	_ = psql.Wait()
 }
 
 func TestFerretKeepsItsPortOverAKill(t *testing.T) {

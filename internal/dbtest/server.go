@@ -101,17 +101,31 @@ func (s *Server) awaitReady() error {
 // PID is the process id of the server.
 func (s *Server) PID() int { return s.cmd.Process.Pid }
 
-// Stall stops the process where it stands: connections stay open and nothing
-// answers. Resume ends that.
-func (s *Server) Stall() { _ = s.cmd.Process.Signal(syscall.SIGSTOP) }
+// Stall stops the process where it stands, and on Linux those that it has started for
+// its clients: connections stay open and nothing answers. Resume ends that.
+func (s *Server) Stall() { s.signal(syscall.SIGSTOP) }
 
 // Resume lets a stalled server go on.
-func (s *Server) Resume() { _ = s.cmd.Process.Signal(syscall.SIGCONT) }
+func (s *Server) Resume() { s.signal(syscall.SIGCONT) }
 
 // Kill ends the server with SIGKILL, stalled or not, and returns when it is gone.
 func (s *Server) Kill() {
-	_ = s.cmd.Process.Kill()
+	s.signal(syscall.SIGKILL)
 	<-s.done
+}
+
+// signal sends one to the server and then to its children, of which there are no new
+// ones after it was stopped.
+func (s *Server) signal(sig syscall.Signal) {
+	pid := s.PID()
+	list := children(pid)
+	_ = s.cmd.Process.Signal(sig)
+	if sig == syscall.SIGSTOP {
+		list = children(pid)
+	}
+	for _, child := range list {
+		_ = syscall.Kill(child, sig)
+	}
 }
 
 // Restart ends the server, if it still runs, and starts it on the same port with

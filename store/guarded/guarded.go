@@ -14,6 +14,10 @@ type Config struct {
 	// Timeout bounds a call of the hot path; 3 s.
 	Timeout time.Duration
 
+	// ReadTimeout bounds a read of the hot path; Timeout. Let it be shorter than the
+	// deadlines of readers: what those end says nothing about the database.
+	ReadTimeout time.Duration
+
 	// LongTimeout bounds a call that may have much to do; 30 s.
 	LongTimeout time.Duration
 
@@ -23,7 +27,7 @@ type Config struct {
 	// Pause is how long the breaker stays open before a probe; 1 s.
 	Pause time.Duration
 
-	// Calls is how many may be under way at once; 1024. More are refused with
+	// Calls is how many reads, and how many writes, may be under way at once; 1024. More are refused with
 	// [store.ErrBusy].
 	Calls int
 
@@ -33,6 +37,7 @@ type Config struct {
 
 func (c Config) withDefaults() Config {
 	set(&c.Timeout, 3*time.Second)
+	set(&c.ReadTimeout, c.Timeout)
 	set(&c.LongTimeout, max(30*time.Second, c.Timeout))
 	set(&c.Failures, 5)
 	set(&c.Pause, time.Second)
@@ -49,9 +54,10 @@ func set[T int | time.Duration](v *T, to T) {
 // Store is a store behind a guard. It has the methods of [store.Store] only: ask
 // what [Store.Unwrap] returns for a [store.Backuper] and the like.
 type Store struct {
-	inner    store.Store
-	b        *breaker
-	sessions *sessions
+	inner         store.Store
+	cfg           Config
+	reads, writes *breaker
+	sessions      *sessions
 
 	mu    sync.Mutex
 	inbox store.Inbox
@@ -61,22 +67,22 @@ var _ store.Store = (*Store)(nil)
 
 // New puts a guard in front of a store. Closing it closes the store.
 func New(s store.Store, c Config) *Store {
-	b := &breaker{cfg: c.withDefaults(), log: c.Logger}
-	if b.log == nil {
-		b.log = slog.New(slog.DiscardHandler)
+	log := c.Logger
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
 	}
-	return &Store{inner: s, b: b, sessions: &sessions{inner: s.Sessions(), b: b}}
+	g := &Store{inner: s, cfg: c.withDefaults()}
+	g.reads, g.writes = &breaker{name: "reads", cfg: g.cfg, log: log}, &breaker{name: "writes", cfg: g.cfg, log: log}
+	g.reads.cfg.Timeout = g.cfg.ReadTimeout
+	g.sessions = &sessions{inner: s.Sessions(), reads: g.reads, writes: g.writes}
+	return g
 }
 
 // Unwrap returns the store without its guard.
 func (s *Store) Unwrap() store.Store { return s.inner }
 
-// Open reports whether the breaker is open, as a readiness check may ask.
-func (s *Store) Open() bool {
-	s.b.mu.Lock()
-	defer s.b.mu.Unlock()
-	return !s.b.until.IsZero()
-}
+// Breakers are those of reads and of writes.
+func (s *Store) Breakers() []Breaker { return []Breaker{s.reads.snapshot(), s.writes.snapshot()} }
 
 // Sessions returns the guarded half that keeps sessions.
 func (s *Store) Sessions() store.Sessions { return s.sessions }
@@ -93,7 +99,7 @@ func (s *Store) Inbox() (store.Inbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &inbox{inner: i, b: s.b}
+	g := &inbox{inner: i, reads: s.reads, writes: s.writes}
 	s.inbox = g
 	if a, ok := i.(store.Applier); ok {
 		s.inbox = &applying{inbox: g, inner: a}
@@ -101,12 +107,19 @@ func (s *Store) Inbox() (store.Inbox, error) {
 	return s.inbox, nil
 }
 
-// Ping asks the database, unless the breaker is open.
+// Ping tells whether calls would be served: it fails with [ErrOpen] while a breaker
+// refuses them, and asks the database itself otherwise. It neither opens nor closes a
+// breaker, so that a database that answers to its name alone is not taken for
+// a working one. Without other calls it is thus what finds a database that is back.
 func (s *Store) Ping(ctx context.Context) error {
-	_, err := call(ctx, s.b, s.b.cfg.Timeout, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, s.inner.Ping(ctx)
-	})
-	return err
+	for _, b := range []*breaker{s.reads, s.writes} {
+		if err := b.ask(); err != nil {
+			return err
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
+	defer cancel()
+	return s.inner.Ping(ctx)
 }
 
 // Close closes the store.

@@ -3,6 +3,7 @@ package guarded_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -29,15 +30,18 @@ type half interface{ store.Sessions }
 type ailing struct {
 	store.Store
 	half
-	get   func(context.Context) error
-	asked int
+	do    atomic.Pointer[func(context.Context) error]
+	asked atomic.Int64
 }
+
+// does has the next calls do as they are told.
+func (a *ailing) does(get func(context.Context) error) { a.do.Store(&get) }
 
 func (a *ailing) Sessions() store.Sessions { return a }
 
 func (a *ailing) Get(ctx context.Context, _ string) (store.Session, error) {
-	a.asked++
-	return store.Session{}, a.get(ctx)
+	a.asked.Add(1)
+	return store.Session{}, (*a.do.Load())(ctx)
 }
 
 func hang(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
@@ -48,7 +52,9 @@ func fails(err error) func(context.Context) error {
 
 func newAiling(get func(context.Context) error) *ailing {
 	s := memory.New()
-	return &ailing{Store: s, half: s.Sessions(), get: get}
+	a := &ailing{Store: s, half: s.Sessions()}
+	a.does(get)
+	return a
 }
 
 func get(t *testing.T, s store.Store) (err error, took time.Duration) { //nolint:revive,staticcheck // read with the error first
@@ -57,6 +63,9 @@ func get(t *testing.T, s store.Store) (err error, took time.Duration) { //nolint
 	_, err = s.Sessions().Get(t.Context(), "s")
 	return err, time.Since(begun)
 }
+
+// state is that of the breaker of reads.
+func state(s *guarded.Store) string { return s.Breakers()[0].State }
 
 func TestHangingDatabaseCostsTheTimeoutThenNothing(t *testing.T) {
 	t.Parallel()
@@ -74,8 +83,8 @@ func TestHangingDatabaseCostsTheTimeoutThenNothing(t *testing.T) {
 				t.Fatalf("%v after %v, again in %v", err, took, after)
 			}
 		}
-		if a.asked != 3 || !s.Open() {
-			t.Errorf("asked %d times, open %v", a.asked, s.Open())
+		if a.asked.Load() != 3 || state(s) != "open" {
+			t.Errorf("asked %d times, %s", a.asked.Load(), state(s))
 		}
 	})
 }
@@ -93,7 +102,7 @@ func TestOneProbeCloses(t *testing.T) {
 			t.Errorf("before the pause is over: %v", err)
 		}
 		time.Sleep(time.Nanosecond)
-		a.get = hang
+		a.does(hang)
 		probed := make(chan error)
 		go func() {
 			_, err := s.Sessions().Get(t.Context(), "s")
@@ -110,9 +119,9 @@ func TestOneProbeCloses(t *testing.T) {
 			t.Errorf("after a failed probe: %v", err)
 		}
 		time.Sleep(time.Second)
-		a.get = well
+		a.does(well)
 		for range 3 {
-			if err, _ := get(t, s); err != nil || s.Open() {
+			if err, _ := get(t, s); err != nil || state(s) != "closed" {
 				t.Errorf("healed: %v", err)
 			}
 		}
@@ -144,8 +153,86 @@ func TestWhatIsNoFailure(t *testing.T) {
 				t.Errorf("the caller's deadline: %v", err)
 			}
 		}
-		if s.Open() {
+		if state(s) != "closed" {
 			t.Error("callers who left have opened the breaker")
+		}
+	})
+}
+
+// TestReadsAndWritesAreJudgedApart: a database that is locked for writing is read, and
+// what it answers to readers does not hide that it is.
+func TestReadsAndWritesAreJudgedApart(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := guarded.New(&locked{memory.New()}, guarded.Config{Timeout: 2 * time.Second, Failures: 3})
+		i, err := s.Inbox()
+		if err != nil {
+			t.Fatal(err)
+		}
+		put := func() (error, time.Duration) { //nolint:staticcheck // as get
+			begun := time.Now()
+			_, err := i.Put(t.Context(), store.Event{Key: "k", Body: "{}"})
+			return err, time.Since(begun)
+		}
+		for range 3 {
+			if err, took := put(); !errors.Is(err, store.ErrBusy) || took != time.Second {
+				t.Errorf("%v after %v", err, took)
+			}
+			if err, _ := get(t, s); !errors.Is(err, store.ErrNotFound) {
+				t.Errorf("a read: %v", err)
+			}
+		}
+		if err, took := put(); !errors.Is(err, guarded.ErrOpen) || took != 0 {
+			t.Errorf("%v after %v", err, took)
+		}
+		if err, _ := get(t, s); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("a read: %v", err)
+		}
+		if err := s.Ping(t.Context()); !errors.Is(err, guarded.ErrOpen) {
+			t.Errorf("a database that takes no writes is told to be well: %v", err)
+		}
+		b := s.Breakers()
+		if b[0].State != "closed" || b[1].State != "open" || b[1].Refused != 1 || b[1].Opened != 1 || b[1].Since.IsZero() || b[1].Until.Sub(b[1].Since) != time.Second {
+			t.Errorf("%+v", b)
+		}
+	})
+}
+
+// locked is a store whose writers wait for a second for a lock that they do not get.
+type locked struct{ store.Store }
+
+func (l *locked) Inbox() (store.Inbox, error) {
+	i, err := l.Store.Inbox()
+	return lockedInbox{i}, err
+}
+
+type lockedInbox struct{ store.Inbox }
+
+func (lockedInbox) Put(context.Context, ...store.Event) ([]store.Receipt, error) {
+	time.Sleep(time.Second)
+	return nil, store.ErrBusy
+}
+
+// TestStoreThatDoesNotHeedItsContext: callers are answered in time, and calls that have not
+// returned count among those that may be under way.
+func TestStoreThatDoesNotHeedItsContext(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		end := make(chan struct{})
+		a := newAiling(func(context.Context) error { <-end; return nil })
+		s := guarded.New(a, guarded.Config{Timeout: time.Second, Calls: 2, Failures: 100})
+		for range 2 {
+			if err, took := get(t, s); !errors.Is(err, store.ErrUnavailable) || took != time.Second {
+				t.Errorf("%v after %v", err, took)
+			}
+		}
+		if err, took := get(t, s); !errors.Is(err, store.ErrBusy) || took != 0 || s.Breakers()[0].Calls != 2 {
+			t.Errorf("%v after %v, %+v", err, took, s.Breakers()[0])
+		}
+		close(end)
+		synctest.Wait()
+		if err, _ := get(t, s); err != nil || s.Breakers()[0].Calls != 0 {
+			t.Errorf("%v, %+v", err, s.Breakers()[0])
 		}
 	})
 }
@@ -155,9 +242,9 @@ func TestSuccessesBetweenKeepItClosed(t *testing.T) {
 	a := newAiling(nil)
 	s := guarded.New(a, guarded.Config{Failures: 3})
 	for n := range 30 {
-		a.get = fails(store.ErrUnavailable)
+		a.does(fails(store.ErrUnavailable))
 		if n%3 == 2 {
-			a.get = well
+			a.does(well)
 		}
 		if err, _ := get(t, s); errors.Is(err, guarded.ErrOpen) {
 			t.Fatalf("call %d: %v", n, err)
@@ -184,8 +271,8 @@ func TestSoManyCallsAtOnce(t *testing.T) {
 				busy++
 			}
 		}
-		if busy != 6 || a.asked != 4 {
-			t.Errorf("%d were refused and %d asked, want 6 and 4", busy, a.asked)
+		if busy != 6 || a.asked.Load() != 4 {
+			t.Errorf("%d were refused and %d asked, want 6 and 4", busy, a.asked.Load())
 		}
 	})
 }
@@ -203,7 +290,7 @@ func TestPanickingCallIsNoStuckProbe(t *testing.T) {
 			}()
 			time.Sleep(time.Second)
 		}
-		a.get = well
+		a.does(well)
 		if err, _ := get(t, s); err != nil {
 			t.Errorf("%v", err)
 		}
