@@ -159,6 +159,9 @@ func TestWhatCannotBeDoneIsRefused(t *testing.T) {
 	if _, err := db.Inbox(); !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), "SQLite") {
 		t.Errorf("inbox: %v", err)
 	}
+	if err := db.Backup(t.Context(), "x"); !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), "mongodump --db="+u.Path[1:]) {
+		t.Errorf("backup: %v", err)
+	}
 	large := session("large", "u", 0)
 	large.Raw = strings.Repeat("x", 17<<20)
 	if _, err := db.Sessions().Put(t.Context(), large); !errors.Is(err, store.ErrInvalid) {

@@ -22,3 +22,16 @@ func TestStoreOnPostgres(t *testing.T) {
 	}
 	testscript.Run(t, p)
 }
+
+// TestStoreOnMongo runs those that need MongoDB: MONGO is the URL of an empty
+// database.
+func TestStoreOnMongo(t *testing.T) {
+	t.Parallel()
+	s := dbtest.Ferret(t)
+	p := scripts("testdata/script_mongo")
+	p.Setup = func(env *testscript.Env) error {
+		env.Setenv("MONGO", "mongodb://"+s.Addr+"/asleep")
+		return setupScript(env)
+	}
+	testscript.Run(t, p)
+}
