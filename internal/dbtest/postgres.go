@@ -51,7 +51,30 @@ func Postgres(tb testing.TB, settings ...string) *Cluster {
 
 // StartPostgres is [Postgres] for a program that is no test: [Cluster.Close] ends
 // the server. Its error matches [ErrMissing] where PostgreSQL is not installed.
-func StartPostgres(settings ...string) (c *Cluster, err error) {
+func StartPostgres(settings ...string) (*Cluster, error) {
+	return startCluster(settings, "initdb", "-U", "test", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+}
+
+// Standby starts a server that follows this one and takes reads alone, until it is
+// promoted. It ends with the test.
+func (c *Cluster) Standby(tb testing.TB, settings ...string) *Cluster {
+	tb.Helper()
+	host, port, _ := strings.Cut(c.Addr, ":")
+	s, err := startCluster(settings, "pg_basebackup", "-h", host, "-p", port, "-U", "test", "--write-recovery-conf", "--checkpoint=fast", "--no-sync")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			tb.Error(err)
+		}
+	})
+	return s
+}
+
+// startCluster starts a server whose folder a program has made, with -D and these
+// arguments.
+func startCluster(settings []string, maker string, args ...string) (c *Cluster, err error) {
 	bin := postgresBin()
 	if bin == "" {
 		return nil, fmt.Errorf("PostgreSQL is %w", ErrMissing)
@@ -78,14 +101,22 @@ func StartPostgres(settings ...string) (c *Cluster, err error) {
 		return cmd
 	}
 	data := filepath.Join(dir, "data")
-	if out, err := command("initdb", "-D", data, "-U", "test", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync").CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("initdb: %w\n%s", err, out)
+	if out, err := command(maker, append(args, "-D", data)...).CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("%s: %w\n%s", maker, err, out)
 	}
+	s := postgresServer(bin, dir, data, command, settings)
+	if err := s.launch(); err != nil {
+		return nil, err
+	}
+	return &Cluster{Server: s, bin: bin, dir: dir}, nil
+}
+
+func postgresServer(bin, dir, data string, command func(string, ...string) *exec.Cmd, settings []string) *Server {
 	all := append([]string{
 		"listen_addresses=127.0.0.1", "fsync=off", "full_page_writes=off",
 		"max_connections=200", "log_min_messages=warning", "timezone=UTC",
 	}, settings...)
-	s := &Server{
+	return &Server{
 		name: "postgres",
 		quit: syscall.SIGINT, // a fast shutdown: it waits for nobody
 		command: func(port int) *exec.Cmd {
@@ -100,10 +131,6 @@ func StartPostgres(settings ...string) (c *Cluster, err error) {
 			return exec.Command(filepath.Join(bin, "pg_isready"), "-q", "-h", host, "-p", port).Run() == nil
 		},
 	}
-	if err := s.launch(); err != nil {
-		return nil, err
-	}
-	return &Cluster{Server: s, bin: bin, dir: dir}, nil
 }
 
 // Close ends the server and removes its folder.

@@ -112,6 +112,8 @@ func broken(err error) bool {
 	switch code(err) {
 	case "57P01", "57P02": // the server is shut down, or a process of it has crashed
 		return true
+	case "57P05", "25P03": // the connection was idle for too long
+		return true
 	case "":
 	default:
 		return false
