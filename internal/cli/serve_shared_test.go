@@ -6,14 +6,13 @@ import (
 	"cmp"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 
 	"github.com/asleep-sdk/asleep/asleeptest"
 	"github.com/asleep-sdk/asleep/internal/dbtest"
@@ -33,7 +32,8 @@ type fleet struct {
 	sink     *sink
 	upstream *asleeptest.Server
 	nights   []hookNight
-	db       *pgx.Conn
+	cluster  *dbtest.Cluster
+	url      string
 }
 
 // hookNight is a session that is delivered, and what should be stored of it.
@@ -42,10 +42,9 @@ type hookNight struct{ user, id, raw string }
 // newFleet starts so many on an empty database.
 func newFleet(tb testing.TB, c *dbtest.Cluster, receivers, users, sessions int) *fleet {
 	tb.Helper()
-	url := c.Database(tb)
-	f := &fleet{TB: tb, sink: newSink(tb)}
+	f := &fleet{TB: tb, sink: newSink(tb), cluster: c, url: c.Database(tb)}
 	f.upstream = asleeptest.NewServer(tb, asleeptest.Config{Users: users, SessionsPerUser: sessions, APIKeys: []string{apiKey}, LogSize: -1})
-	f.site = newSite(tb, append(f.sink.env(), "DATABASE_URL="+url, "WEBHOOK_AUTH=key", "ASLEEP_BASE_URL="+f.upstream.URL)...)
+	f.site = newSite(tb, append(f.sink.env(), "DATABASE_URL="+f.url, "WEBHOOK_AUTH=key", "ASLEEP_BASE_URL="+f.upstream.URL)...)
 	for user := range f.upstream.Users() {
 		for _, s := range f.upstream.Sessions(user) {
 			r, _ := f.upstream.Report(s.ID, "")
@@ -55,11 +54,6 @@ func newFleet(tb testing.TB, c *dbtest.Cluster, receivers, users, sessions int) 
 	for range receivers {
 		f.services = append(f.services, f.site.serve(tb, "--rate", "100000"))
 	}
-	var err error
-	if f.db, err = pgx.Connect(tb.Context(), url); err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() { _ = f.db.Close(tb.Context()) })
 	// Every time that an event is finished, and every step that is marked, leaves
 	// a line.
 	f.exec(`CREATE TABLE public.marks (id bigint, what text);
@@ -74,14 +68,13 @@ CREATE TRIGGER mark AFTER UPDATE ON asleep.inbox FOR EACH ROW EXECUTE FUNCTION p
 
 func (f *fleet) exec(text string) {
 	f.Helper()
-	if _, err := f.db.PgConn().Exec(f.Context(), text).ReadAll(); err != nil {
-		f.Fatal(err)
-	}
+	f.cluster.SQL(f, f.url, text)
 }
 
-func (f *fleet) number(text string, args ...any) (n int) {
+func (f *fleet) number(text string) int {
 	f.Helper()
-	if err := f.db.QueryRow(f.Context(), text, args...).Scan(&n); err != nil {
+	n, err := strconv.Atoi(f.cluster.SQL(f, f.url, text))
+	if err != nil {
 		f.Fatal(err)
 	}
 	return n
@@ -175,7 +168,7 @@ func (f *fleet) settled() {
 // it was asked.
 func (f *fleet) readBack() {
 	f.Helper()
-	db, err := postgres.Open(f.Context(), f.db.Config().ConnString(), store.Options{ReadOnly: true})
+	db, err := postgres.Open(f.Context(), f.url, store.Options{ReadOnly: true})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -205,6 +198,9 @@ func (f *fleet) stop() {
 // the others, and two seconds for a busy machine.
 const takeover = 15 * time.Second
 
+// The test itself runs alone, as it puts the machine under load.
+//
+//nolint:tparallel // see above
 func TestWhatAKilledReceiverHadIsTakenOverByTheOthers(t *testing.T) {
 	c := dbtest.Postgres(t)
 	for _, receivers := range []int{2, 4} {
@@ -258,10 +254,6 @@ func TestReceiversOutliveTheirDatabase(t *testing.T) {
 	})
 	c.Restart(t)
 	back := time.Now()
-	var err error
-	if f.db, err = pgx.Connect(t.Context(), f.db.Config().ConnString()); err != nil {
-		t.Fatal(err)
-	}
 	acked := s.acked.Load()
 	eventually(t, "deliveries are taken again", func() bool { return s.acked.Load() > acked })
 	t.Logf("taken again %v after the database was back, %d refused meanwhile", time.Since(back), s.refused.Load())

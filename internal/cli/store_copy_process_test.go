@@ -268,8 +268,10 @@ func TestACopyThatWasInterruptedGoesOn(t *testing.T) {
 		{"mongo", "sqlite", 1300},
 		{"mongo", "postgres", 1300},
 	} {
+		from, to := at.url(t, pair.from), at.url(t, pair.to)
 		t.Run(pair.from+" to "+pair.to, func(t *testing.T) {
-			c := newCopying(t, at.url(t, pair.from), at.url(t, pair.to), pair.nights)
+			t.Parallel()
+			c := newCopying(t, from, to, pair.nights)
 			newer, older := c.nights[3], c.nights[4]
 			newer.Observed, newer.Raw = newer.Observed.Add(time.Hour), `{"newer":true}`
 			older.Observed, older.Raw = older.Observed.Add(-time.Hour), `{"older":true}`
@@ -316,10 +318,10 @@ func TestACopyThatWasInterruptedGoesOn(t *testing.T) {
 }
 
 // begin starts a copy and waits until it has put something, or has ended.
-func (c *copying) begin() (cmd *process, stderr *bytes.Buffer) {
+func (c *copying) begin() (*process, *bytes.Buffer) {
 	c.Helper()
 	before := c.there()
-	cmd = &process{Cmd: c.command(), ended: make(chan struct{})}
+	cmd := &process{Cmd: c.command(), ended: make(chan struct{})}
 	cmd.Stderr = &cmd.stderr
 	if err := cmd.Start(); err != nil {
 		c.Fatal(err)

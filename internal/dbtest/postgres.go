@@ -164,6 +164,20 @@ func (c *Cluster) CreateDatabase() (string, error) {
 	return u.String(), nil
 }
 
+// SQL runs statements in one transaction of a database of the server, and returns
+// the rows of the last: a line each, columns separated by "|".
+func (c *Cluster) SQL(tb testing.TB, database, text string) string {
+	tb.Helper()
+	cmd := exec.Command(filepath.Join(c.bin, "psql"), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", database, "-c", text)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		tb.Fatalf("%s: %v\n%s", text, err, &stderr)
+	}
+	return strings.TrimSuffix(string(out), "\n")
+}
+
 // postgresBin finds the folder of the newest server's programs, or returns "".
 // What is on the PATH may be a link, and the programs look for their siblings
 // beside what it leads to.

@@ -50,11 +50,11 @@ func errorsWithoutPassword(t *testing.T, c *dbtest.Cluster) {
 		if err == nil || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("%s: %v", name, err)
 		}
-		want := store.ErrUnavailable
-		if strings.HasPrefix(name, "no such role") || strings.HasPrefix(name, "no such database") {
-			want = store.ErrInvalid
+		want, other := store.ErrUnavailable, store.ErrInvalid
+		if name == "no such role" || name == "no such database" {
+			want, other = other, want
 		}
-		if !errors.Is(err, want) || want == store.ErrInvalid && errors.Is(err, store.ErrUnavailable) {
+		if !errors.Is(err, want) || errors.Is(err, other) {
 			t.Errorf("%s: %v, want %v", name, err, want)
 		}
 		if _, _, err := postgres.Schema(t.Context(), v.String()); !errors.Is(err, want) || strings.Contains(err.Error(), "s3cret") {
