@@ -74,7 +74,7 @@ func fresh(url string) string { return fmt.Sprintf("%s&schema=t%d", url, schemas
 func harness(t *testing.T, c *dbtest.Cluster, o func(*testing.T) store.Options, layout func(t *testing.T, url string)) storetest.Harness {
 	t.Helper()
 	var urls sync.Map
-	database := c.Database(t) + "&timeout=30s&pool_max_conns=8" // the machine may be busy
+	database := c.Database(t) + "&pool_max_conns=8&timeout=30s" // the machine may be busy
 	opened := func(t *testing.T, url string) store.Store {
 		t.Helper()
 		db, err := postgres.Open(t.Context(), url, o(t))
