@@ -3,6 +3,7 @@
 package cli_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -11,13 +12,15 @@ import (
 )
 
 // TestStoreOnPostgres runs the scripts that need a server: POSTGRES is the URL of
-// an empty database.
+// an empty database, POSTGRES_NOBODY the same with a user who is not there.
 func TestStoreOnPostgres(t *testing.T) {
 	t.Parallel()
 	c := dbtest.Postgres(t)
 	p := scripts("testdata/script_postgres")
 	p.Setup = func(env *testscript.Env) error {
-		env.Setenv("POSTGRES", c.Database(t))
+		url := c.Database(t)
+		env.Setenv("POSTGRES", url)
+		env.Setenv("POSTGRES_NOBODY", strings.Replace(url, "//test@", "//nobody:s3cret@", 1))
 		return setupScript(env)
 	}
 	testscript.Run(t, p)
