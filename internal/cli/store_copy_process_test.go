@@ -19,8 +19,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/creack/pty"
-
 	"github.com/asleep-sdk/asleep"
 	"github.com/asleep-sdk/asleep/asleeptest"
 	"github.com/asleep-sdk/asleep/internal/cli"
@@ -344,14 +342,7 @@ func (c *copying) begin() (*process, *bytes.Buffer) {
 // On a terminal a bar shows how far a copy is, and goes before the last line.
 func TestStoreCopyDrawsABarOnATerminal(t *testing.T) {
 	t.Parallel()
-	master, slave, err := pty.Open()
-	if err != nil {
-		t.Skipf("no pseudo-terminal: %v", err)
-	}
-	defer func() { _ = master.Close() }()
-	if err := pty.Setsize(slave, &pty.Winsize{Rows: 24, Cols: 140}); err != nil {
-		t.Fatal(err)
-	}
+	master, slave := terminal(t)
 	c := newCopying(t, "sqlite:"+filepath.Join(t.TempDir(), "from.db"), "sqlite:"+filepath.Join(t.TempDir(), "to.db"), 8000)
 	cmd := c.command()
 	var stdout bytes.Buffer
