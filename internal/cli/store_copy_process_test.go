@@ -256,10 +256,10 @@ func TestACopyThatWasInterruptedGoesOn(t *testing.T) {
 		from, to string
 		nights   int
 	}{
-		{"sqlite", "sqlite", 5000},
-		{"sqlite", "postgres", 5000},
-		{"postgres", "sqlite", 5000},
-		{"postgres", "postgres", 5000},
+		{"sqlite", "sqlite", 3500},
+		{"sqlite", "postgres", 3500},
+		{"postgres", "sqlite", 3500},
+		{"postgres", "postgres", 3500},
 		{"sqlite", "mongo", 400},
 		{"postgres", "mongo", 400},
 		{"mongo", "mongo", 400},
@@ -343,7 +343,7 @@ func (c *copying) begin() (*process, *bytes.Buffer) {
 func TestStoreCopyDrawsABarOnATerminal(t *testing.T) {
 	t.Parallel()
 	master, slave := terminal(t)
-	c := newCopying(t, "sqlite:"+filepath.Join(t.TempDir(), "from.db"), "sqlite:"+filepath.Join(t.TempDir(), "to.db"), 8000)
+	c := newCopying(t, "sqlite:"+filepath.Join(t.TempDir(), "from.db"), "sqlite:"+filepath.Join(t.TempDir(), "to.db"), 3000)
 	cmd := c.command()
 	var stdout bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, slave
@@ -359,7 +359,7 @@ func TestStoreCopyDrawsABarOnATerminal(t *testing.T) {
 	}
 	for _, want := range []string{
 		`\[=+>-*\] +[\d,]+ sessions, back to 20\d\d-\d\d-\d\d`,
-		`asleep: 8,002 sessions copied to sqlite:\S+, 0 sessions there before, 6 windows of nights under way; all 8,002 are there\r?\n$`,
+		`asleep: 3,002 sessions copied to sqlite:\S+, 0 sessions there before, 6 windows of nights under way; all 3,002 are there\r?\n$`,
 	} {
 		if !regexp.MustCompile(want).Match(screen) {
 			t.Errorf("the terminal does not show %s:\n%q", want, screen)
