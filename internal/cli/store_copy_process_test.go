@@ -263,8 +263,8 @@ func TestACopyThatWasInterruptedGoesOn(t *testing.T) {
 		{"sqlite", "mongo", 400},
 		{"postgres", "mongo", 400},
 		{"mongo", "mongo", 400},
-		{"mongo", "sqlite", 1300},
-		{"mongo", "postgres", 1300},
+		{"mongo", "sqlite", 1100},
+		{"mongo", "postgres", 1100},
 	} {
 		from, to := at.url(t, pair.from), at.url(t, pair.to)
 		t.Run(pair.from+" to "+pair.to, func(t *testing.T) {
