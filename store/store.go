@@ -26,7 +26,7 @@ type Store interface {
 }
 
 // Backuper is a [Store] that can write a consistent copy of itself while it is
-// used.
+// used, or says which tool can: then the error matches [errors.ErrUnsupported].
 type Backuper interface {
 	// Backup writes a copy to the new file path, readable by its owner only. It
 	// refuses to replace a file (the error matches fs.ErrExist). What was

@@ -27,8 +27,9 @@ type Work struct {
 	Attempt time.Duration
 
 	// Lease is for how long events are claimed. It is renewed while they are
-	// worked, and is how long those of a killed process wait where nobody releases
-	// them sooner. At least a second.
+	// worked, each third of it, and is how long those of a killed process wait where
+	// nobody releases them sooner: until another processor's next Poll after that.
+	// At least a second.
 	Lease time.Duration
 
 	// Poll is how often the inbox is asked without being woken.
@@ -38,10 +39,10 @@ type Work struct {
 	Drain time.Duration
 }
 
-// DefaultWork is 64 workers, 30 s an attempt, leases of 15 s, a poll every second
+// DefaultWork is 64 workers, 30 s an attempt, leases of 12 s, a poll every second
 // and 20 s to drain.
 func DefaultWork() Work {
-	return Work{Workers: 64, Attempt: 30 * time.Second, Lease: 15 * time.Second, Poll: time.Second, Drain: 20 * time.Second}
+	return Work{Workers: 64, Attempt: 30 * time.Second, Lease: 12 * time.Second, Poll: time.Second, Drain: 20 * time.Second}
 }
 
 // WithWork replaces [DefaultWork].

@@ -12,12 +12,13 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/asleep-sdk/asleep/internal/dbtest"
 	"github.com/asleep-sdk/asleep/store"
 	"github.com/asleep-sdk/asleep/store/postgres"
 )
 
 // postgresURL names a database in which the rows may make schemas of their own:
-// they drop them in the end.
+// they drop them in the end. Without it a row starts a server of its own.
 const postgresURL = "POSTGRES_URL"
 
 const (
@@ -26,7 +27,7 @@ const (
 	upsertCallers = 4
 )
 
-// PostgresRows are the rows about the store on PostgreSQL. They need a server.
+// PostgresRows are the rows about the store on PostgreSQL.
 func PostgresRows() []Row {
 	return []Row{
 		{
@@ -57,35 +58,59 @@ func PostgresRows() []Row {
 	}
 }
 
-// onPostgres runs a row where there is a server.
-func onPostgres(figures func(context.Context) ([]Figure, error)) func(context.Context) []Outcome {
+// asInUse are the settings of a row's own server: what was committed is on the
+// disk, and there is room for a working set.
+var asInUse = []string{"fsync=on", "full_page_writes=on", "synchronous_commit=on", "shared_buffers=512MB", "max_wal_size=8GB"}
+
+// onPostgres runs a row on the server of POSTGRES_URL, or on one of its own.
+func onPostgres(figures func(context.Context, database) ([]Figure, error)) func(context.Context) []Outcome {
 	return func(ctx context.Context) []Outcome {
 		out := Outcome{Contender: ours.Name}
-		if os.Getenv(postgresURL) == "" {
-			out.Err = notMeasured("name a database in " + postgresURL)
-		} else {
-			out.Figures, out.Err = figures(ctx)
-		}
+		out.Err = withServer(func(url database) (err error) {
+			out.Figures, err = figures(ctx, url)
+			return err
+		})
 		return []Outcome{out}
 	}
 }
 
+func withServer(do func(database) error) (err error) {
+	if url := os.Getenv(postgresURL); url != "" {
+		return do(database(url))
+	}
+	server, err := dbtest.StartPostgres(asInUse...)
+	if errors.Is(err, dbtest.ErrMissing) {
+		return notMeasured(err.Error() + ": install it, or name a database in " + postgresURL)
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, server.Close()) }()
+	url, err := server.CreateDatabase()
+	if err != nil {
+		return err
+	}
+	return do(database(url))
+}
+
+// database is the URL of one.
+type database string
+
 var benchSchemas atomic.Int64
 
-// inPostgres calls do with a store that is empty, in a schema that goes afterwards.
-func inPostgres(ctx context.Context, do func(*postgres.DB) error) (err error) {
-	base := os.Getenv(postgresURL)
+// open calls do with a store that is empty, in a schema that goes afterwards.
+func (d database) open(ctx context.Context, do func(*postgres.DB) error) (err error) {
 	schema := fmt.Sprintf("bench_%d_%d", os.Getpid(), benchSchemas.Add(1))
 	sign := "?"
-	if strings.Contains(base, "?") {
+	if strings.Contains(string(d), "?") {
 		sign = "&"
 	}
-	db, err := postgres.Open(ctx, base+sign+"timeout=60s&schema="+schema, store.Options{})
+	db, err := postgres.Open(ctx, string(d)+sign+"timeout=60s&schema="+schema, store.Options{})
 	if err != nil {
 		return err
 	}
 	defer func() {
-		err = errors.Join(err, db.Close(), dropSchema(context.WithoutCancel(ctx), base, schema))
+		err = errors.Join(err, db.Close(), dropSchema(context.WithoutCancel(ctx), string(d), schema))
 	}()
 	return do(db)
 }
@@ -100,8 +125,8 @@ func dropSchema(ctx context.Context, base, schema string) error {
 }
 
 // eventRate is events a second, of so many a call by so many callers.
-func eventRate(ctx context.Context, perCall, callers int) (rate float64, err error) {
-	err = inPostgres(ctx, func(db *postgres.DB) error {
+func eventRate(ctx context.Context, d database, perCall, callers int) (rate float64, err error) {
+	err = d.open(ctx, func(db *postgres.DB) error {
 		inbox, err := db.Inbox()
 		if err != nil {
 			return err
@@ -121,12 +146,12 @@ func eventRate(ctx context.Context, perCall, callers int) (rate float64, err err
 	return rate, err
 }
 
-func postgresInbox(ctx context.Context) ([]Figure, error) {
+func postgresInbox(ctx context.Context, d database) ([]Figure, error) {
 	all := make([][]Outcome, rounds)
 	for r := range all {
-		single, err := eventRate(ctx, 1, 1)
-		batched, errBatched := eventRate(ctx, eventBatch, 1)
-		shared, errShared := eventRate(ctx, 1, putters)
+		single, err := eventRate(ctx, d, 1, 1)
+		batched, errBatched := eventRate(ctx, d, eventBatch, 1)
+		shared, errShared := eventRate(ctx, d, 1, putters)
 		if err := cmp.Or(err, errBatched, errShared); err != nil {
 			return nil, err
 		}
@@ -140,14 +165,14 @@ func postgresInbox(ctx context.Context) ([]Figure, error) {
 	return medians(all)[0].Figures, nil
 }
 
-func postgresSessions(ctx context.Context) ([]Figure, error) {
+func postgresSessions(ctx context.Context, d database) ([]Figure, error) {
 	list, err := nights()
 	if err != nil {
 		return nil, err
 	}
 	all := make([][]Outcome, rounds)
 	for r := range all {
-		err := inPostgres(ctx, func(db *postgres.DB) error {
+		err := d.open(ctx, func(db *postgres.DB) error {
 			begun := time.Now()
 			took, err := closedLoop(ctx, upsertCallers, slice, func(call int64) error {
 				batch := make([]store.Session, upsertBatch)
@@ -168,20 +193,23 @@ func postgresSessions(ctx context.Context) ([]Figure, error) {
 	return medians(all)[0].Figures, nil
 }
 
-func postgresMillion(ctx context.Context) (figures []Figure, err error) {
+func postgresMillion(ctx context.Context, d database) (figures []Figure, err error) {
 	list, err := nights()
 	if err != nil {
 		return nil, err
 	}
-	err = inPostgres(ctx, func(few *postgres.DB) error {
+	err = d.open(ctx, func(few *postgres.DB) error {
 		if err := fill(ctx, few, list, fewSessions); err != nil {
 			return err
 		}
-		return inPostgres(ctx, func(many *postgres.DB) (err error) {
+		return d.open(ctx, func(many *postgres.DB) (err error) {
+			begun := time.Now()
 			if err := fill(ctx, many, list, manySessions); err != nil {
 				return err
 			}
+			rate := manySessions / time.Since(begun).Seconds()
 			figures, err = readFigures(ctx, few, many)
+			figures = append(figures, Figure{Name: "sessions/s by one caller meanwhile", Format: "%.0f", Value: rate})
 			return err
 		})
 	})

@@ -16,18 +16,25 @@ import (
 	"github.com/asleep-sdk/asleep/internal/cli"
 )
 
-// On a terminal a bar shows the progress, failures stand above it, and nothing
-// of it reaches stdout.
-func TestFetchDrawsABarOnATerminal(t *testing.T) {
-	t.Parallel()
+// terminal opens one of 140 columns: what is written to slave is read from master.
+func terminal(t *testing.T) (master, slave *os.File) {
+	t.Helper()
 	master, slave, err := pty.Open()
 	if err != nil {
 		t.Skipf("no pseudo-terminal: %v", err)
 	}
-	defer func() { _ = master.Close() }()
+	t.Cleanup(func() { _ = master.Close() })
 	if err := pty.Setsize(slave, &pty.Winsize{Rows: 24, Cols: 140}); err != nil {
 		t.Fatal(err)
 	}
+	return master, slave
+}
+
+// On a terminal a bar shows the progress, failures stand above it, and nothing
+// of it reaches stdout.
+func TestFetchDrawsABarOnATerminal(t *testing.T) {
+	t.Parallel()
+	master, slave := terminal(t)
 	f := newFetching(t, asleeptest.Config{Users: 30, SessionsPerUser: 2, Seed: 10})
 	f.srv.Inject(asleeptest.Fault{Latency: 60 * time.Millisecond})
 	kind, _ := asleeptest.Kind("404_user")

@@ -149,6 +149,7 @@ func (d *database) fail(err error) error {
 		code, remedy = ExitUsage, "the directory "+dir+" does not exist: make it, or name another in DATABASE_URL"
 	}
 	text := withoutKind(err, store.ErrUnavailable, store.ErrSealed, store.ErrCorrupt, store.ErrNewerSchema, store.ErrInvalid)
+	text = strings.ReplaceAll(text, errors.ErrUnsupported.Error()+": ", "")
 	if remedy != "" {
 		remedy = ": " + remedy
 	}

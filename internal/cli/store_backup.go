@@ -29,7 +29,10 @@ write to it. What was acknowledged before is in it. The copy is a database of it
 own: DATABASE_URL=sqlite:FILE reads it. Payloads stay encrypted as they are.
 
 A file that exists is never replaced, and a copy that was cut off never has the
-name FILE.`,
+name FILE.
+
+Servers have their own tools: for PostgreSQL and MongoDB this names them, pg_dump and
+mongodump, and exits with 2. "asleep store copy" writes a server's sessions to a file.`,
 		Example: `  asleep store backup asleep-$(date +%F).db`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 || args[0] == "" {

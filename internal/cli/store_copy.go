@@ -76,11 +76,15 @@ func (o *storeCopy) run(ctx context.Context, from, to string) error {
 			return o.between(ctx, source, target, f.Sessions(), t.Sessions())
 		})
 	})
+	if errors.Is(err, context.Canceled) && o.read > 0 {
+		text := fmt.Sprintf("%s were copied so far: the same command goes on where this one was", count(o.written, "session"))
+		o.app.note(context.WithoutCancel(ctx), text, "read", o.read, "written", o.written)
+	}
 	if err != nil {
 		return err
 	}
-	o.app.note(ctx, fmt.Sprintf("%s copied to %s, %s there before, %s of nights under way; all %d are there",
-		count(o.written, "session"), target.Shown, count(o.there, "session"), count(o.nights, "window"), o.read),
+	o.app.note(ctx, fmt.Sprintf("%s copied to %s, %s there before, %s of nights under way; all %s are there",
+		count(o.written, "session"), target.Shown, count(o.there, "session"), count(o.nights, "window"), thousands(o.read)),
 		"read", o.read, "written", o.written, "there", o.there, "windows", o.nights)
 	return nil
 }

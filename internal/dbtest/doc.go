@@ -9,6 +9,8 @@
 // port with what it had on disk ([Server.Restart]). [Cluster.Database] makes a
 // PostgreSQL database for one test, which is cheaper than a server for each.
 //
+// [StartPostgres] is for programs that are no tests, such as benchmarks.
+//
 // [Ferret] speaks MongoDB's wire protocol. It is a Go program in a module of its
 // own, internal/dbtest/ferret, which Go builds when the first test asks for it: a
 // minute with an empty cache, half a second from then on.

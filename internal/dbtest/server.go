@@ -42,16 +42,23 @@ type Server struct {
 // start brings the server up on a free port and ends it with the test.
 func (s *Server) start(tb testing.TB) {
 	tb.Helper()
-	var err error
+	if err := s.launch(); err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(s.end)
+}
+
+func (s *Server) launch() (err error) {
 	for range 4 { // another process may take a free port before the server does
-		s.port = freePort(tb)
+		if s.port, err = unusedPort(); err != nil {
+			return err
+		}
 		s.Addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port))
 		if err = s.run(); err == nil {
-			tb.Cleanup(s.end)
-			return
+			return nil
 		}
 	}
-	tb.Fatalf("%s does not start: %v\n%s", s.name, err, s.log)
+	return fmt.Errorf("%s does not start: %w\n%s", s.name, err, s.log)
 }
 
 func (s *Server) run() error {
@@ -156,16 +163,21 @@ func (s *Server) end() {
 
 func freePort(tb testing.TB) int {
 	tb.Helper()
-	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		tb.Fatalf("find a free port: %v", err)
-	}
-	defer func() { _ = l.Close() }()
-	addr, err := netip.ParseAddrPort(l.Addr().String())
+	port, err := unusedPort()
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return int(addr.Port())
+	return port
+}
+
+func unusedPort() (int, error) {
+	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		return 0, fmt.Errorf("find a free port: %w", err)
+	}
+	defer func() { _ = l.Close() }()
+	addr, err := netip.ParseAddrPort(l.Addr().String())
+	return int(addr.Port()), err
 }
 
 // missing ends a test whose server is not on this machine.

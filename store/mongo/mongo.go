@@ -69,6 +69,7 @@ type DB struct {
 
 var (
 	_ store.Store    = (*DB)(nil)
+	_ store.Backuper = (*DB)(nil)
 	_ store.Checker  = (*DB)(nil)
 	_ store.Resealer = (*DB)(nil)
 )
@@ -183,6 +184,12 @@ func (d *DB) Ping(ctx context.Context) error {
 		}
 		return err
 	})
+}
+
+// Backup is not something that a client of the server can do well: it returns an
+// error that matches [errors.ErrUnsupported] and names mongodump.
+func (d *DB) Backup(context.Context, string) error {
+	return fmt.Errorf("%w: back up with the server's own tools: mongodump --db=%s --archive=FILE, or snapshots of its disks", errors.ErrUnsupported, d.sleep.Database().Name())
 }
 
 // closeWithin bounds the wait of Close for commands that are under way.

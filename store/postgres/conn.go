@@ -24,8 +24,8 @@ const (
 const maxAttempts = 3
 
 // run does the work on a connection of the pool, within the deadline of a call.
-// What the server has surely not done (it was never sent, or rolled back for a
-// deadlock) is tried again; a read is, too, when its connection breaks.
+// What the server has surely not done (there was no connection, or it was rolled
+// back for a deadlock) is tried again; a read is, too, when its connection breaks.
 func (d *DB) run(ctx context.Context, again repeat, work func(context.Context, *pgx.Conn) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -36,7 +36,7 @@ func (d *DB) run(ctx context.Context, again repeat, work func(context.Context, *
 	bound, cancel := context.WithTimeout(ctx, d.cfg.timeout)
 	defer cancel()
 	for attempt := 1; ; attempt++ {
-		err := d.once(bound, work)
+		begun, err := d.once(bound, work)
 		if err == nil {
 			return nil
 		}
@@ -44,23 +44,24 @@ func (d *DB) run(ctx context.Context, again repeat, work func(context.Context, *
 			// The other connections lead to the same server, which has ended.
 			d.pool.Reset()
 		}
-		if attempt < maxAttempts && bound.Err() == nil && repeatable(err, again) {
+		if attempt < maxAttempts && bound.Err() == nil && repeatable(err, begun, again) {
 			continue
 		}
 		return d.failure(ctx, err)
 	}
 }
 
-func (d *DB) once(ctx context.Context, work func(context.Context, *pgx.Conn) error) error {
+// once does the work, if there is a connection for it: begun tells.
+func (d *DB) once(ctx context.Context, work func(context.Context, *pgx.Conn) error) (begun bool, err error) {
 	c, err := d.pool.Acquire(ctx)
 	if err != nil {
 		if stat := d.pool.Stat(); ctx.Err() != nil && stat.AcquiredConns() == stat.MaxConns() {
-			return fmt.Errorf("%w: all %d connections are in use: %w", store.ErrBusy, stat.MaxConns(), err)
+			return false, fmt.Errorf("%w: all %d connections are in use: %w", store.ErrBusy, stat.MaxConns(), err)
 		}
-		return err
+		return false, err
 	}
 	defer c.Release() // one that is not idle is closed
-	return work(ctx, c.Conn())
+	return true, work(ctx, c.Conn())
 }
 
 // inTx does the work in one transaction.
@@ -96,12 +97,17 @@ func allRows[T any](rows pgx.Rows, scan func(pgx.Rows) (T, error)) (list []T, er
 	return list, rows.Err()
 }
 
-func repeatable(err error, again repeat) bool {
+// repeatable does not ask the driver about work that has begun: of a statement
+// whose answer was lost it says "conn closed", which it calls safe to retry.
+func repeatable(err error, begun bool, again repeat) bool {
 	switch code(err) {
 	case "40P01", "40001": // a deadlock, a serialization failure: rolled back
 		return true
 	}
-	return pgconn.SafeToRetry(err) || bool(again) && broken(err)
+	if begun {
+		return bool(again) && broken(err)
+	}
+	return pgconn.SafeToRetry(err)
 }
 
 // broken reports whether the connection is gone, as opposed to refused.
@@ -111,6 +117,8 @@ func broken(err error) bool {
 	}
 	switch code(err) {
 	case "57P01", "57P02": // the server is shut down, or a process of it has crashed
+		return true
+	case "57P05", "25P03": // the connection was idle for too long
 		return true
 	case "":
 	default:

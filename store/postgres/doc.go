@@ -60,9 +60,11 @@
 //   - The server is a standby, or the role may not write: [store.ErrReadOnly].
 //     Reads go on.
 //   - The disk of the server is full: [store.ErrFull].
+//   - The server is starting, or no longer takes the password:
+//     [store.ErrUnavailable].
 //   - The schema is newer: Open returns [store.ErrNewerSchema]. It belongs to
-//     another program: [store.ErrCorrupt]. The database does not exist:
-//     [store.ErrInvalid].
+//     another program: [store.ErrCorrupt]. The password is wrong, or the role or the
+//     database does not exist: [store.ErrInvalid].
 //   - The listener is cut off: it comes back after 100 ms to 5 s, and wakes the
 //     workers then. That is logged.
 //

@@ -38,7 +38,18 @@ func (d *DB) failure(ctx context.Context, err error) error {
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("%w: no answer within %v: %w", store.ErrUnavailable, d.cfg.timeout, err)
 	}
+	if kind := refusals[code(err)]; d.opening && kind != nil {
+		return fmt.Errorf("%w: %w", kind, &oneLine{err})
+	}
 	return classify(err)
+}
+
+// refusals are the SQLSTATEs by which a server that is opened says that the URL is
+// wrong. Later they say that the server has changed, which passes.
+var refusals = map[string]error{
+	"28000": store.ErrInvalid, // no such role, or none that may come from here
+	"28P01": store.ErrInvalid, // wrong password
+	"3D000": store.ErrInvalid, // no such database
 }
 
 // kindOf reports whether an error has a kind already.
@@ -64,7 +75,6 @@ var kinds = map[string]error{
 	"55P03": store.ErrBusy,     // lock not available
 	"57014": store.ErrBusy,     // statement timeout
 	"40":    store.ErrBusy,     // deadlock, serialization failure
-	"3D000": store.ErrInvalid,  // no such database
 	"XX001": store.ErrCorrupt,  // damaged data
 	"XX002": store.ErrCorrupt,  // damaged index
 }

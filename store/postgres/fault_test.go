@@ -305,31 +305,123 @@ func unknownCommit(t *testing.T, c *dbtest.Cluster) {
 	db := open(t, p.url(url)+"&pool_max_conns=1", store.Options{})
 	i := inboxOf(t, db)
 	direct := open(t, url, store.Options{})
-	for name, call := range map[string]func() (string, error){
-		"unchanged": func() (string, error) {
-			out, err := db.Sessions().Put(t.Context(), session("s", "u", "{}"))
+	for name, call := range map[string]func(id string) (string, error){
+		"unchanged": func(id string) (string, error) {
+			out, err := db.Sessions().Put(t.Context(), session(id, "u", "{}"))
 			return fmt.Sprint(slices.Concat(out, []store.Outcome{0})[0]), err
 		},
-		"duplicate": func() (string, error) {
-			r, err := i.Put(t.Context(), event("k", "u", "s"))
+		"duplicate": func(id string) (string, error) {
+			r, err := i.Put(t.Context(), event(id, "u", id))
 			return fmt.Sprint(slices.Concat(r, []store.Receipt{{}})[0].Result), err
 		},
 	} {
-		if err := db.Ping(t.Context()); err != nil { // a connection, its statements not yet prepared
+		if _, err := call("before"); err != nil { // the statements are prepared
 			t.Fatal(err)
 		}
-		p.loseAnswerOf("unnest")
-		if out, err := call(); !errors.Is(err, store.ErrUnavailable) {
+		p.loseAnswerTo("marked")
+		if out, err := call("marked"); !errors.Is(err, store.ErrUnavailable) {
 			t.Fatalf("%s: %s, %v; want it to fail", name, out, err)
 		}
 		eventually(t, "the commit that nobody heard of", func() bool {
 			d, err := inboxOf(t, direct).Depth(t.Context())
-			_, missing := direct.Sessions().Get(t.Context(), "s")
-			return err == nil && (name == "duplicate" && d.Ready == 1 || name == "unchanged" && missing == nil)
+			_, missing := direct.Sessions().Get(t.Context(), "marked")
+			return err == nil && (name == "duplicate" && d.Ready == 2 || name == "unchanged" && missing == nil)
 		})
-		if out, err := call(); err != nil || out != name {
+		if out, err := call("marked"); err != nil || out != name {
 			t.Errorf("repeated: %s, %v; want %s", out, err, name)
 		}
+	}
+}
+
+// unknownTransaction: the same for what is a transaction of several statements: the
+// answer to COMMIT is lost, and what had been done is told when it is repeated.
+func unknownTransaction(t *testing.T, c *dbtest.Cluster) {
+	url := c.Database(t)
+	p := newProxy(t, c.Addr)
+	db := open(t, p.url(url)+"&pool_max_conns=1", store.Options{})
+	i := inboxOf(t, db)
+	direct := inboxOf(t, open(t, url, store.Options{}))
+	a, _ := i.(store.Applier)
+	events := []store.Event{event("k1", "u", "s"), event("k2", "u", "s")}
+	unknown := func(what string, call func() error) {
+		t.Helper()
+		if err := db.Ping(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		p.loseAnswerTo("commit")
+		if err := call(); !errors.Is(err, store.ErrUnavailable) {
+			t.Fatalf("%s: %v, want it to fail", what, err)
+		}
+	}
+	unknown("put", func() error {
+		_, err := i.Put(t.Context(), events...)
+		return err
+	})
+	if r, err := i.Put(t.Context(), events...); err != nil || r[0].Result != store.Duplicate || r[1].Result != store.Duplicate {
+		t.Errorf("put again: %+v, %v", r, err)
+	}
+	claims, err := i.Claim(t.Context(), 10, time.Hour)
+	if err != nil || len(claims) != 2 {
+		t.Fatalf("%+v, %v", claims, err)
+	}
+	apply := func(n int) ([]store.Outcome, error) {
+		news := session("s", "u", "{}")
+		news.Observed = news.Observed.Add(time.Duration(n) * time.Hour)
+		return a.Apply(t.Context(), claims[0].Token, "store", store.Write{Sessions: []store.Session{news}})
+	}
+	unknown("apply", func() error {
+		_, err := apply(0)
+		return err
+	})
+	if out, err := apply(1); err != nil || out != nil {
+		t.Errorf("applied again: %v, %v; want nothing to be done", out, err)
+	}
+	if s, err := db.Sessions().Get(t.Context(), "s"); err != nil || !s.Observed.Equal(session("s", "u", "").Observed) {
+		t.Errorf("%v, %v: want what was applied first", s.Observed, err)
+	}
+	settle := store.Settlement{Token: claims[0].Token, Action: store.Finish}
+	unknown("settle", func() error {
+		_, err := i.Settle(t.Context(), settle)
+		return err
+	})
+	if lost, err := i.Settle(t.Context(), settle); err != nil || !slices.Equal(lost, []store.Token{settle.Token}) {
+		t.Errorf("settled again: lost %q, %v", lost, err)
+	}
+	if d, err := direct.Depth(t.Context()); err != nil || d.Backlog() != 1 {
+		t.Errorf("%+v, %v; want one event left", d, err)
+	}
+}
+
+// callersThatLeave: what waited for a commit when its caller left is not written.
+func callersThatLeave(t *testing.T, c *dbtest.Cluster) {
+	url := c.Database(t)
+	i := inboxOf(t, open(t, url+"&timeout=20s", store.Options{}))
+	other, watcher := raw(t, url), raw(t, url)
+	sqlExec(t, other, "BEGIN")
+	sqlExec(t, other, "LOCK asleep.seen IN ACCESS EXCLUSIVE MODE")
+	const commits = 4 // as many are under way at once
+	var wg sync.WaitGroup
+	for n := range commits {
+		wg.Go(func() {
+			if _, err := i.Put(t.Context(), event(fmt.Sprint("k", n), "u", "s")); err != nil {
+				t.Error(err)
+			}
+		})
+		eventually(t, "a commit that waits", func() bool {
+			waiting := 0
+			err := watcher.QueryRow(t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'").Scan(&waiting)
+			return err == nil && waiting == n+1
+		})
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := i.Put(ctx, event("late", "u", "s")); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%v, want the caller's deadline", err)
+	}
+	sqlExec(t, other, "ROLLBACK")
+	wg.Wait()
+	if r, err := i.Put(t.Context(), event("late", "u", "s")); err != nil || r[0].Result != store.Stored {
+		t.Errorf("the event of a caller who has left: %+v, %v; want it not to be there", r, err)
 	}
 }
 

@@ -130,14 +130,14 @@ func Schema(ctx context.Context, rawURL string) (have, want int, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	d := &DB{cfg: cfg}
-	ctx, cancel := context.WithTimeout(ctx, cfg.timeout)
+	d := &DB{cfg: cfg, opening: true}
+	bound, cancel := context.WithTimeout(ctx, cfg.timeout)
 	defer cancel()
-	c, err := pgx.ConnectConfig(ctx, cfg.pool.ConnConfig)
+	c, err := pgx.ConnectConfig(bound, cfg.pool.ConnConfig)
 	if err != nil {
-		return 0, 0, d.failure(context.WithoutCancel(ctx), err)
+		return 0, 0, d.failure(ctx, err)
 	}
 	defer func() { err = errors.Join(err, c.Close(context.WithoutCancel(ctx))) }()
-	have, err = versionOf(ctx, c, cfg.schema)
-	return have, len(list), d.failure(context.WithoutCancel(ctx), err)
+	have, err = versionOf(bound, c, cfg.schema)
+	return have, len(list), d.failure(ctx, err)
 }

@@ -50,11 +50,15 @@ func errorsWithoutPassword(t *testing.T, c *dbtest.Cluster) {
 		if err == nil || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("%s: %v", name, err)
 		}
-		if want := store.ErrUnavailable; name != "no such database" && !errors.Is(err, want) {
-			t.Errorf("%s: %v, want ErrUnavailable", name, err)
+		want, other := store.ErrUnavailable, store.ErrInvalid
+		if name == "no such role" || name == "no such database" {
+			want, other = other, want
 		}
-		if name == "no such database" && !errors.Is(err, store.ErrInvalid) {
-			t.Errorf("%s: %v, want ErrInvalid", name, err)
+		if !errors.Is(err, want) || errors.Is(err, other) {
+			t.Errorf("%s: %v, want %v", name, err, want)
+		}
+		if _, _, err := postgres.Schema(t.Context(), v.String()); !errors.Is(err, want) || strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("the schema, %s: %v, want %v", name, err, want)
 		}
 	}
 }

@@ -18,14 +18,15 @@ import (
 // DB is an open database. It implements [store.Store], [store.Backuper],
 // [store.Checker] and [store.Resealer].
 type DB struct {
-	cfg    config
-	codec  envelope.Codec
-	log    *slog.Logger
-	pool   *pgxpool.Pool
-	ending context.Context // ends with Close; what runs beside the calls lives by it
-	end    context.CancelFunc
-	closed atomic.Bool
-	beside sync.WaitGroup
+	cfg     config
+	codec   envelope.Codec
+	log     *slog.Logger
+	pool    *pgxpool.Pool
+	opening bool
+	ending  context.Context // ends with Close; what runs beside the calls lives by it
+	end     context.CancelFunc
+	closed  atomic.Bool
+	beside  sync.WaitGroup
 
 	mu    sync.Mutex
 	inbox *inbox
@@ -54,8 +55,8 @@ func Backend() store.Backend {
 
 // Open connects to the database and brings its schema up to date, unless it is
 // opened read-only; see the package documentation for the URL. Processes that
-// open it at once take turns. Errors: [store.ErrInvalid] for the URL or a database
-// that does not exist, [store.ErrNewerSchema], [store.ErrCorrupt] when the schema
+// open it at once take turns. Errors: [store.ErrInvalid] for the URL, a password
+// that is wrong and a role or database that does not exist, [store.ErrNewerSchema], [store.ErrCorrupt] when the schema
 // belongs to another program, [store.ErrReadOnly] and [store.ErrUnavailable]. None
 // of them contains the password.
 func Open(ctx context.Context, rawURL string, o store.Options) (*DB, error) {
@@ -63,7 +64,7 @@ func Open(ctx context.Context, rawURL string, o store.Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &DB{cfg: cfg, codec: envelope.Codec{Sealer: o.Sealer}, log: o.Logger}
+	d := &DB{cfg: cfg, codec: envelope.Codec{Sealer: o.Sealer}, log: o.Logger, opening: true}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
 	}
@@ -74,6 +75,7 @@ func Open(ctx context.Context, rawURL string, o store.Options) (*DB, error) {
 	if err := d.migrate(ctx); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
+	d.opening = false
 	return d, nil
 }
 

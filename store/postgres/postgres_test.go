@@ -74,7 +74,7 @@ func fresh(url string) string { return fmt.Sprintf("%s&schema=t%d", url, schemas
 func harness(t *testing.T, c *dbtest.Cluster, o func(*testing.T) store.Options, layout func(t *testing.T, url string)) storetest.Harness {
 	t.Helper()
 	var urls sync.Map
-	database := c.Database(t) + "&pool_max_conns=8"
+	database := c.Database(t) + "&pool_max_conns=8&timeout=30s" // the machine may be busy
 	opened := func(t *testing.T, url string) store.Store {
 		t.Helper()
 		db, err := postgres.Open(t.Context(), url, o(t))
@@ -115,7 +115,6 @@ func TestPostgres(t *testing.T) {
 	c := dbtest.Postgres(t)
 	for name, test := range map[string]func(*testing.T, *dbtest.Cluster){
 		"report beside windows":         reportBesideWindows,
-		"old token extends nothing":     oldTokenExtendsNothing,
 		"errors without password":       errorsWithoutPassword,
 		"settings of connections":       settingsOfConnections,
 		"processes that start together": processesThatStartTogether,
@@ -128,7 +127,12 @@ func TestPostgres(t *testing.T) {
 		"processes share the inbox":     processesShareTheInbox,
 		"killed worker":                 killedWorker,
 		"unknown commit":                unknownCommit,
+		"unknown transaction":           unknownTransaction,
 		"locked elsewhere":              lockedElsewhere,
+		"callers that leave":            callersThatLeave,
+		"password changed":              passwordChanged,
+		"slow statements":               slowStatements,
+		"full disk":                     fullDisk,
 		"the store":                     plainStore,
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -46,9 +46,10 @@ func (p *proxy) url(direct string) string {
 	return u.String()
 }
 
-// loseAnswerOf cuts the next connection that executes a statement which was
-// prepared with the text, when the server has answered and before the client hears.
-func (p *proxy) loseAnswerOf(text string) {
+// loseAnswerTo cuts the next connection on which the text is sent, when the server
+// has answered and before the client hears. What is sent must be executed at once:
+// COMMIT, or the parameters of a statement that was prepared before.
+func (p *proxy) loseAnswerTo(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.text = []byte(text)
@@ -62,8 +63,6 @@ func (p *proxy) serve(client net.Conn) {
 	}
 	end := func() { _, _ = client.Close(), server.Close() }
 	defer end()
-	prepared := make(chan struct{}, 1) // the text was seen
-	var lose sync.Once
 	lost := make(chan struct{})
 	go func() {
 		defer end()
@@ -76,9 +75,7 @@ func (p *proxy) serve(client net.Conn) {
 			p.mu.Lock()
 			if p.text != nil && bytes.Contains(b[:n], p.text) {
 				p.text = nil
-				prepared <- struct{}{}
-			} else if len(prepared) > 0 { // it is executed
-				lose.Do(func() { close(lost) })
+				close(lost)
 			}
 			p.mu.Unlock()
 			if _, err := server.Write(b[:n]); err != nil {

@@ -245,25 +245,3 @@ func reportBesideWindows(t *testing.T, c *dbtest.Cluster) {
 		}
 	}
 }
-
-// oldTokenExtendsNothing: the lease of the claim that came after it stays as it is.
-func oldTokenExtendsNothing(t *testing.T, c *dbtest.Cluster) {
-	i := inboxOf(t, open(t, c.Database(t), store.Options{}))
-	if _, err := i.Put(t.Context(), event("k", "u", "s")); err != nil {
-		t.Fatal(err)
-	}
-	old, err := i.Claim(t.Context(), 1, time.Millisecond)
-	if err != nil || len(old) != 1 {
-		t.Fatal(old, err)
-	}
-	eventually(t, "the next claim", func() bool {
-		next, err := i.Claim(t.Context(), 1, time.Minute)
-		return err == nil && len(next) == 1
-	})
-	if lost, err := i.Extend(t.Context(), time.Hour, old[0].Token); err != nil || len(lost) != 1 {
-		t.Errorf("lost %q, %v", lost, err)
-	}
-	if e, err := i.Get(t.Context(), old[0].ID); err != nil || time.Until(e.Due) > 2*time.Minute {
-		t.Errorf("the lease ends at %v, %v", e.Due, err)
-	}
-}

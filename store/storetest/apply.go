@@ -60,7 +60,7 @@ func appliedOnce(f *fixture) {
 func applyLost(f *fixture) {
 	f.queue(store.Stored, event("k", "u1", "s1"))
 	c := f.claim(1)[0]
-	f.settle(f.token(c, store.Release))
+	f.settle(store.Settlement{Token: c.Token, Action: store.Release})
 	again := f.claim(1)[0]
 	for _, t := range []store.Token{c.Token, "nonsense", "1-99", ""} {
 		out, err := f.applier().Apply(f.Context(), t, "store", store.Write{Sessions: []store.Session{session("s1", "u1", t0, 0)}})
@@ -69,7 +69,14 @@ func applyLost(f *fixture) {
 		}
 	}
 	f.wantIDs(store.Query{})
+	if e := f.entry(again.ID); e.State != store.Leased || len(e.Steps) > 0 {
+		f.Errorf("a lost lease has changed the event: %+v", e)
+	}
 	f.settle(f.token(again, store.Finish))
+	if _, err := f.applier().Apply(f.Context(), again.Token, "store", store.Write{Sessions: []store.Session{session("s1", "u1", t0, 0)}}); !errors.Is(err, store.ErrLeaseLost) {
+		f.Errorf("a finished event: %v", err)
+	}
+	f.wantIDs(store.Query{})
 }
 
 func applyInvalid(f *fixture) {

@@ -3,6 +3,7 @@ package storetest
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -175,10 +176,18 @@ func leaseRunsOut(f *fixture) {
 	if err != nil || again[0].Claims != 2 || again[0].Attempts != 0 || again[0].Token == old[0].Token {
 		f.Fatalf("%+v, %v", again, err)
 	}
-	for _, a := range []store.Action{store.Finish, store.Retry, store.Bury, store.Release} {
-		if lost, err := f.inbox().Settle(f.Context(), f.token(old[0], a)); err != nil || !slices.Equal(lost, []store.Token{old[0].Token}) {
+	held := f.entry(again[0].ID)
+	for a := store.StepDone; a <= store.Release; a++ {
+		late := store.Settlement{Token: old[0].Token, Action: a, Step: "late", At: time.Now(), Reason: "late"}
+		if lost, err := f.inbox().Settle(f.Context(), late); err != nil || !slices.Equal(lost, []store.Token{old[0].Token}) {
 			f.Errorf("action %d of the old claim: lost %q, %v", a, lost, err)
 		}
+	}
+	if lost, err := f.inbox().Extend(f.Context(), 3*time.Hour, old[0].Token); err != nil || !slices.Equal(lost, []store.Token{old[0].Token}) {
+		f.Errorf("extending the old claim: lost %q, %v", lost, err)
+	}
+	if e := f.entry(again[0].ID); !reflect.DeepEqual(e, held) || e.State != store.Leased {
+		f.Errorf("the old claim has changed the event: %+v, want %+v", e, held)
 	}
 	if lost, err := f.inbox().Extend(f.Context(), time.Hour, old[0].Token, again[0].Token); err != nil || !slices.Equal(lost, []store.Token{old[0].Token}) {
 		f.Errorf("extending both: lost %q, %v", lost, err)
