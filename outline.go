@@ -120,9 +120,11 @@ func (r *Report) outlined(raw string) bool {
 			outlines.Put(o)
 		}
 	}()
-	if !o.draw(raw) {
-		return false
-	}
+	return o.draw(raw) && r.read(o)
+}
+
+// read decodes an outline; it is false as outlined is.
+func (r *Report) read(o *outline) bool {
 	v := struct {
 		*plainReport
 		Session sessionBy `json:"session"`

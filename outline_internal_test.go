@@ -110,3 +110,25 @@ func FuzzOutline(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, raw string) { agrees(t, raw) })
 }
+
+// Outlines share memory one after the other: nothing that was read may be a part of it.
+func TestAReportKeepsNothingOfItsOutline(t *testing.T) {
+	t.Parallel()
+	const raw = `{"timezone":"Asia/Seoul","peculiarities":["A"],"session":{"id":"first","state":"COMPLETE","start_time":"2026-03-14T13:51:07+00:00","sleep_stages":[1,2]},` +
+		`"stat":{"sleep_time":"2026-03-14T13:51:07+00:00","sleep_cycle":[{"order":0,"start_time":"2026-03-14T13:51:07+00:00"}]}}`
+	want, err := plainly(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := new(outline)
+	r := new(Report)
+	if !o.draw(raw) || !r.read(o) {
+		t.Fatal("it has no outline")
+	}
+	for i := range o.text {
+		o.text[i] = '#'
+	}
+	if !reflect.DeepEqual(r, want) {
+		t.Errorf("it became %+v, want %+v", r, want)
+	}
+}

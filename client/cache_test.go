@@ -8,6 +8,7 @@ import (
 	"slices"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/asleep-sdk/asleep"
 	"github.com/asleep-sdk/asleep/cache"
@@ -99,6 +100,47 @@ func TestQueriesThatDifferAreKeptApart(t *testing.T) {
 	}
 	if _, err := c.ListSessions(t.Context(), user, client.PageQuery{Order: asleep.SortOrderDescending}); err != nil || r.count() != 9 {
 		t.Errorf("the default order by its name: %v, asked %d times", err, r.count())
+	}
+}
+
+func TestOnlyAReportThatCannotChangeIsKeptForLong(t *testing.T) {
+	t.Parallel()
+	for name, kept := range map[string]time.Duration{
+		"session_complete_v3_sdk_shape.json": 5 * time.Minute, // then the far tier is asked again
+		"session_never_slept_stat_null.json": 5 * time.Minute,
+		"session_in_progress.json":           5 * time.Second,
+		"session_closed_analyzing.json":      5 * time.Second,
+		"session_unknown_future_fields.json": 5 * time.Second,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			body := fixture(t, name)
+			var env struct{ Result asleep.Report }
+			mustDecode(t, body, &env)
+			r, hub := newRecorder(t), cachetest.NewHub()
+			r.answers["GET /data/v3/sessions/"] = body
+			c := r.client(t, newCache(t, hub))
+			synctest.Wait() // its bus listens
+			ask := func() client.Origin {
+				var from client.Origin
+				if _, err := c.Session(t.Context(), user, env.Result.Session.ID, client.WithOrigin(&from)); err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+				synctest.Wait()
+				return from
+			}
+			ask()
+			if far := kept > time.Minute; (hub.Values() == 1) != far {
+				t.Errorf("%s: %d values are shared", name, hub.Values())
+			}
+			time.Sleep(kept - time.Millisecond)
+			if from := ask(); from.Tier != cache.TierNear {
+				t.Errorf("%s: after %v from %q", name, kept-time.Millisecond, from.Tier)
+			}
+			time.Sleep(time.Millisecond)
+			if from := ask(); from.Tier == cache.TierNear {
+				t.Errorf("%s: still kept after %v", name, kept)
+			}
+		})
 	}
 }
 
