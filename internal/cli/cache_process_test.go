@@ -76,11 +76,34 @@ func TestTheSecondFetchBesideARedisMakesListCallsOnly(t *testing.T) {
 	}
 }
 
+// TestTheRedisOfACommandMayHaveAPrivateCAOrSentinels: it is used, not only accepted.
+func TestTheRedisOfACommandMayHaveAPrivateCAOrSentinels(t *testing.T) {
+	t.Parallel()
+	ca := dbtest.NewCA(t)
+	tls := dbtest.RedisTLS(t, ca, true, "redis.internal")
+	cert, key := ca.Issue(t, "asleep")
+	for name, url := range map[string]string{
+		"tls":       "rediss://" + tls.Addr + unhurried + "&server_name=redis.internal&ca_file=" + ca.File + "&cert_file=" + cert + "&key_file=" + key,
+		"sentinels": dbtest.RedisSentinel(t, "sesame").URL("&" + unhurried[1:]),
+		"a cluster": "redis://:sesame@" + dbtest.RedisCluster(t, 3, "--requirepass", "sesame")[1].Addr + unhurried + "&cluster=true",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := toStdout(t, url)
+			f.unhurried()
+			if p := f.unhurried(); !strings.Contains(p.stderr.String(), "from the cache") || strings.Contains(p.stderr.String(), "sesame") {
+				t.Errorf("the second run: %s", &p.stderr)
+			}
+		})
+	}
+}
+
 func TestAFetchBesideARedisInTroubleSaysSoOnce(t *testing.T) {
 	t.Parallel()
 	stalled, locked := dbtest.Redis(t), dbtest.Redis(t, "--requirepass", "sesame")
 	stalled.Stall()
 	for name, url := range map[string]string{
+		"strange CA":    "rediss://:hunter2@" + dbtest.RedisTLS(t, dbtest.NewCA(t), false, "127.0.0.1").Addr,
 		"nobody there":  "redis://127.0.0.1:1",
 		"stalled":       "redis://" + stalled.Addr,
 		"wrong":         "redis://:hunter2@" + locked.Addr,
@@ -96,6 +119,9 @@ func TestAFetchBesideARedisInTroubleSaysSoOnce(t *testing.T) {
 			p := f.run(0)
 			if n := strings.Count(p.stderr.String(), "Redis"); n != 1 {
 				t.Errorf("it is said %d times:\n%s", n, &p.stderr)
+			}
+			if remedy := map[string]string{"strange CA": "ca_file=", "wrong": "check user and password", "not for Redis": "check host and port"}[name]; !strings.Contains(p.stderr.String(), remedy) {
+				t.Errorf("it does not say %q:\n%s", remedy, &p.stderr)
 			}
 			if n := len(strings.Split(strings.TrimSpace(p.stderr.String()), "\n")); n != 2 { // that, and the summary
 				t.Errorf("%d lines:\n%s", n, &p.stderr)
