@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // part is a part of the far tier that fails as a whole. Failures in a row, or an
@@ -46,18 +47,21 @@ func (p *part) told(owner Owner, scope Scope) {
 	p.mu.Unlock()
 }
 
-// doubt shuts the part if there is something that it may have forgotten.
+// doubt shuts the part if there is something that it may have forgotten, for no longer than
+// it takes to tell it again.
 func (p *part) doubt() {
 	p.mu.Lock()
 	any := !p.lately.empty(p.guard.limits.Recall)
 	p.mu.Unlock()
 	if any {
-		p.close()
+		p.closeFor(0)
 	}
 }
 
-// close shuts the part and begins to probe.
-func (p *part) close() {
+// close shuts the part and begins to probe after a pause.
+func (p *part) close() { p.closeFor(p.guard.limits.Probe) }
+
+func (p *part) closeFor(wait time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.shut.Swap(true) {
@@ -67,14 +71,14 @@ func (p *part) close() {
 		p.owed.add(owner, scope, 0)
 	}
 	p.guard.cache.count.shuts.Add(1)
-	p.guard.cache.spawn(p.probe)
+	p.guard.cache.spawn(func() { p.probe(wait) })
 }
 
 // probe tries the part until it serves and knows of all invalidations.
-func (p *part) probe() {
+func (p *part) probe(wait time.Duration) {
 	g := p.guard
 	life := g.cache.life
-	for wait := g.limits.Probe; pause(life, wait); wait = min(2*wait, g.limits.ProbeMax) {
+	for ; pause(life, wait); wait = min(max(2*wait, g.limits.Probe), g.limits.ProbeMax) {
 		if p.ping(life) == nil && p.makeUp(life) && p.open() {
 			return
 		}

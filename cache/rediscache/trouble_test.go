@@ -301,13 +301,16 @@ func TestABusThatWasCutFlushesWhatMayBeOld(t *testing.T) {
 		if n, err := look.ClientKillByFilter(t.Context(), "TYPE", "pubsub").Result(); err != nil || n == 0 {
 			t.Fatalf("%d killed, %v", n, err)
 		}
-		if err := a.Erase(t.Context(), k1.Owner()); err != nil { // nobody may hear it
+		// Nobody may hear it; Redis may just be being told again what it was told lately.
+		if err := a.Erase(t.Context(), k1.Owner()); err != nil && !errors.Is(err, cache.ErrDeferred) {
 			t.Fatal(err)
 		}
+		a.back()
 		eventually(t, func() bool { return b.Stats().BusListened > heard })
 		eventually(t, func() bool { return b.Stats().NearUse.Entries == 0 })
 		b.shared(k1, "durable: old")
 	}
+	a.back()
 	if err := a.Erase(t.Context(), k1.Owner()); err != nil {
 		t.Fatal(err)
 	}
