@@ -70,7 +70,7 @@ func TestAPasswordInADatabaseURLIsNotShown(t *testing.T) {
 		"mongodb://me:hunter2@a:27017,b:27017/asleep":   "mongodb:(not shown)",
 		"rediss://r?key_file=/etc/r.key":                "rediss://r?key_file=/etc/r.key",
 		"redis://r?sentinel_password=hunter2":           "redis://r?sentinel_password=xxxxx",
-		"hunter2": "(not a URL)",
+		"hunter2":                                       "(not a URL)",
 	} {
 		got := config.ShowURL(text)
 		if strings.Contains(got, "ter2") {
