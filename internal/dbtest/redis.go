@@ -45,8 +45,9 @@ func startRedis(tb testing.TB, by redisDialer, listens string, args []string) *S
 		},
 		ready: func(addr string) bool {
 			answer, err := by.command(context.WithoutCancel(tb.Context()), addr, "PING")
-			// A server with a password is up when it asks for it.
-			return err == nil && (answer == "+PONG" || strings.HasPrefix(answer, "-NOAUTH"))
+			// A server that asks for a password is up, and so is one that says that it
+			// loads what it has saved, or that its master is away.
+			return err == nil && (answer == "+PONG" || strings.HasPrefix(answer, "-"))
 		},
 		redis: by,
 	}

@@ -38,7 +38,7 @@ func Explain(err error) error {
 func remedyOf(err error) string {
 	text := err.Error()
 	switch {
-	case redis.IsPermissionError(err):
+	case redis.IsPermissionError(err), strings.Contains(text, "user executing the script can't run"):
 		return "allow its user the keys and channels of the prefix and the commands MGET, EVALSHA, EVAL, PUBLISH and SUBSCRIBE with what the scripts use (~asleep:* &asleep:* +@read +@write +@scripting +@pubsub +@connection +time)"
 	case strings.Contains(text, "WRONGPASS"):
 		return "check user and password of the URL"
