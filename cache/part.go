@@ -51,9 +51,9 @@ func (p *part) told(owner Owner, scope Scope) {
 // it takes to tell it again.
 func (p *part) doubt() {
 	p.mu.Lock()
-	any := !p.lately.empty(p.guard.limits.Recall)
+	something := !p.lately.empty(p.guard.limits.Recall)
 	p.mu.Unlock()
-	if any {
+	if something {
 		p.closeFor(0)
 	}
 }

@@ -158,7 +158,7 @@ func (f *File) rewrite() error {
 		fmt.Fprintf(&text, "+%s\n", owner)
 	}
 	next := f.path + ".new"
-	file, err := os.OpenFile(next, os.O_CREATE|os.O_TRUNC|os.O_WRONLY|os.O_APPEND, 0o600)
+	file, err := os.OpenFile(next, os.O_CREATE|os.O_TRUNC|os.O_WRONLY|os.O_APPEND, 0o600) //nolint:gosec // whoever opens the journal names it
 	if err != nil {
 		return err
 	}
@@ -179,7 +179,7 @@ func (f *File) rewrite() error {
 
 // syncFolder makes a rename last, where folders can be synced.
 func syncFolder(path string) error {
-	folder, err := os.Open(path)
+	folder, err := os.Open(path) //nolint:gosec // as above
 	if err != nil {
 		return err
 	}

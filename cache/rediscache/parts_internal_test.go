@@ -3,7 +3,7 @@
 package rediscache
 
 import (
-	"fmt"
+	"strconv"
 	"testing"
 
 	"github.com/redis/go-redis/v9"
@@ -20,7 +20,7 @@ func TestPartsAreThoseThatRedisMakes(t *testing.T) {
 	t.Cleanup(func() { _ = tier.client.Close() })
 	seen := map[int]bool{}
 	for i := range 1000 {
-		owner := cache.OwnerOf("tenant", fmt.Sprint(i))
+		owner := cache.OwnerOf("tenant", strconv.Itoa(i))
 		part := tier.PartOf(owner)
 		seen[part] = true
 		if i < 50 {

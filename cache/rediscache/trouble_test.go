@@ -322,7 +322,7 @@ func TestARedisOfNoUseIsPassedBy(t *testing.T) {
 }
 
 func words(text string) (all []any) {
-	for _, word := range strings.Fields(text) {
+	for word := range strings.FieldsSeq(text) {
 		all = append(all, word)
 	}
 	return all

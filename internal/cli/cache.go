@@ -128,7 +128,7 @@ func (k *answers) greet(ctx context.Context) {
 }
 
 // errUntold is a deletion that others may not see for a while.
-var errUntold = exitWith(ExitStopped, errors.New(`Redis could not be told, and may still show to others what it kept of the user: once it serves, run "asleep users forget" with this user`))
+var errUntold = exitWith(ExitStopped, errors.New(`the Redis of REDIS_URL could not be told, and may still show to others what it kept of the user: once it serves, run "asleep users forget" with this user`))
 
 // deleting has the user's deletion by do taken out of Redis too, and fails if it could not
 // be told: nobody would make up for it when this process is gone.

@@ -59,14 +59,11 @@ func (s *Sentinels) URL(query string) string {
 	if s.password != "" {
 		auth = ":" + s.password + "@"
 	}
-	url := "redis://" + auth + s.All[0].Addr + "?master_name=" + SentinelMaster
-	for _, sentinel := range s.All[1:] {
-		url += "&addr=" + sentinel.Addr
-	}
+	watchers := ""
 	if s.password != "" {
-		url += "&sentinel_password=" + s.password
+		watchers = "&sentinel_password=" + s.password
 	}
-	return url + query
+	return fmt.Sprintf("redis://%s%s?master_name=%s&addr=%s&addr=%s%s%s", auth, s.All[0].Addr, SentinelMaster, s.All[1].Addr, s.All[2].Addr, watchers, query)
 }
 
 // AwaitFailover returns when every sentinel says that the replica is the master, and it is.
