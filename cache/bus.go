@@ -27,6 +27,9 @@ func (b *busline) listen() {
 			if n.From != b.name {
 				c.count.notices.Add(1)
 				c.dropNear(n.Owner, n.Scope)
+				if c.guard != nil {
+					c.guard.heard(n)
+				}
 			}
 		},
 		Gap: func() {
@@ -38,6 +41,9 @@ func (b *busline) listen() {
 	}
 	for {
 		_ = b.bus.Subscribe(c.life, listener) // whatever the reason, it is tried again
+		if c.guard != nil && c.life.Err() == nil {
+			c.guard.doubt() // the far tier may have ended with the connection
+		}
 		if !pause(c.life, wait) {
 			return
 		}
@@ -69,13 +75,13 @@ func (b *busline) publish(ctx context.Context, owner Owner, scope Scope) error {
 // resend sends what is owed until nothing is.
 func (b *busline) resend() {
 	for wait := b.limits.Probe; pause(b.cache.life, wait); wait = min(2*wait, b.limits.ProbeMax) {
-		if b.makeUp() {
+		if b.makeUp(b.cache.life) {
 			return
 		}
 	}
 }
 
-func (b *busline) makeUp() bool {
+func (b *busline) makeUp(ctx context.Context) bool {
 	for {
 		b.mu.Lock()
 		owner, scope, ok := b.owed.next()
@@ -84,7 +90,7 @@ func (b *busline) makeUp() bool {
 		if !ok {
 			return true
 		}
-		if b.publish(b.cache.life, owner, scope) != nil {
+		if b.publish(ctx, owner, scope) != nil {
 			return false
 		}
 		b.mu.Lock()

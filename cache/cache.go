@@ -20,6 +20,8 @@ type Cache struct {
 	bus   *busline // nil without a bus
 	loads loads
 	count counters
+	// lastly bounds what Close does for others.
+	lastly time.Duration
 
 	closed atomic.Bool
 	ending sync.Mutex // guards closed against new work
@@ -45,11 +47,11 @@ func New(near Near, opts ...Option) (*Cache, error) {
 	if len(s.problems) > 0 {
 		return nil, errors.Join(s.problems...)
 	}
-	c := &Cache{near: near, keep: s.keep}
+	c := &Cache{near: near, keep: s.keep, lastly: s.guard.InvalidateBudget}
 	c.loads.init()
 	c.life, c.end = context.WithCancelCause(context.Background())
 	if s.far != nil {
-		c.guard = newGuard(c, s.far, s.guard)
+		c.guard = newGuard(c, s.far, s.guard, s.journal)
 	}
 	if s.bus != nil {
 		c.bus = &busline{cache: c, bus: s.bus, limits: s.guard, name: rand.Text()}
@@ -112,9 +114,11 @@ func pause(ctx context.Context, d time.Duration) bool {
 }
 
 // Close ends the loads under way and the goroutines, and waits for them; a value that
-// was loaded is still stored, within the budget. The backends are the caller's to close, after this. A closed cache keeps nothing and
-// passes every call on. The error matches [ErrDeferred] if other processes could
-// not be told of invalidations, which are now lost: see [Keep].
+// was loaded is still stored, within the budget. What others are still to be told of is
+// tried once more, for [Guard].InvalidateBudget. The backends are the caller's to close,
+// after this. A closed cache keeps nothing and passes every call on. The error matches
+// [ErrDeferred] if others could not be told of invalidations, which are now lost but for
+// the erasures in a journal: see [Keep] and [WithJournal].
 func (c *Cache) Close() error {
 	if c == nil {
 		return nil
@@ -124,6 +128,9 @@ func (c *Cache) Close() error {
 	c.ending.Unlock()
 	c.end(ErrClosed)
 	c.work.Wait()
+	if first {
+		c.lastWord()
+	}
 	if c.near != nil {
 		c.near.Flush(Everything)
 	}
@@ -131,4 +138,19 @@ func (c *Cache) Close() error {
 		return fmt.Errorf("asleep/cache: %w: of %d owners", ErrDeferred, n)
 	}
 	return nil
+}
+
+// lastWord tells others what they are still to be told of, if they can be had now.
+func (c *Cache) lastWord() {
+	if c.deferred() == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), c.lastly)
+	defer cancel()
+	if c.guard != nil {
+		c.guard.lastWord(ctx)
+	}
+	if c.bus != nil {
+		c.bus.makeUp(ctx)
+	}
 }

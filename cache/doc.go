@@ -42,6 +42,16 @@
 // all older values unreadable with one write, however many there are. A [Bus]
 // tells the other processes, whose near tiers then drop theirs.
 //
+// A far tier may be told and forget: a replica that takes over has not always heard of the
+// last writes. So each process remembers for [Guard].Recall, 30 s, what it or others took
+// back, and tells the tier again after any trouble, before it reads from there. Trouble is
+// an operation that failed, or a bus that was cut.
+//
+// Erasures that the far tier could not be told of are kept by a [Journal] ([WithJournal],
+// package cache/journal) over the end of the process: the next one tells the tier first.
+// Until then other processes, which heard nothing, may still read there. A program that
+// ends soon, such as a command, looks at the error of Erase or [Cache.Close] instead.
+//
 // # Names
 //
 // Near and Far are what a backend implements, Leaser and Bus what a far one may
@@ -58,6 +68,9 @@
 //
 //	far slow, down    passed by; loads go to the service; Invalidate and Erase work near and
 //	                  return ErrDeferred, as the far part is still to come
+//	far in parts      ([Parted], a cluster) trouble of one part is none of the others
+//	far fails over    what it lost of the last 30 s it is told again. Lost is what a process took
+//	                  back that then ended too: that is as with "process killed"
 //	far empty         random marks: nothing older can be read again
 //	far lying         a value that is foreign, old, cut off or of another key is a miss and removed
 //	bus cut           near values live for Keep.Backstop at most; all go when the bus is back
@@ -66,5 +79,6 @@
 //	load panics       the caller that began it panics, the others get a *PanicError
 //	load hangs        it is cut off after its timeout; whoever waits leaves with the own context
 //	process killed    what was deferred is lost: mutable values are then as old as their time to live
-//	                  at most, and an erasure has to be made again
+//	                  at most, and an erasure has to be made again, unless there is a journal
+//	journal fails     Erase says so in its error, and works as without one
 package cache

@@ -35,6 +35,17 @@ type Far interface {
 	Ping(ctx context.Context) error
 }
 
+// Parted is a far tier of parts that fail apart from each other, as a cluster has: trouble of
+// one is then none of the others. An owner's values are all in one part.
+type Parted interface {
+	// Parts is their number, the same at all times.
+	Parts() int
+	// PartOf is that of an owner, from 0.
+	PartOf(owner Owner) int
+	// PingPart is Ping of one part.
+	PingPart(ctx context.Context, part int) error
+}
+
 // Fill is a value to be stored in a far tier.
 type Fill struct {
 	Key   Key

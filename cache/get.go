@@ -26,6 +26,9 @@ type Origin struct {
 	Cause error
 	// Shared: another call got it, and this one waited with it.
 	Shared bool
+	// Deferred is of a deletion: it matches [ErrDeferred] if what others keep of the owner
+	// could not be taken back yet, and says whether that outlives this process.
+	Deferred error
 }
 
 // Mode says how a call uses the cache.

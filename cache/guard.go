@@ -3,40 +3,61 @@ package cache
 import (
 	"context"
 	"errors"
-	"sync"
-	"sync/atomic"
+	"fmt"
+	"slices"
 	"time"
 )
 
 // guard stands before the far tier, so that its trouble is no call's. It gives
-// every operation a budget. Failures in a row, or an invalidation that failed, shut
-// the tier: operations are then refused at once, invalidations are written down,
-// and a probe makes up for them before it opens the tier again.
+// every operation a budget; the parts of the tier have a breaker each.
 type guard struct {
 	cache  *Cache
 	far    Far
 	leaser Leaser // nil if the tier is none
+	parted Parted // nil if the tier fails as a whole
 	limits Guard
-
-	shut   atomic.Bool
-	failed atomic.Int64 // operations in a row
-
-	mu   sync.Mutex // guards shut being cleared against owed being filled
-	owed ledger
+	diary  Journal // nil if there is none
+	parts  []*part
 }
 
 // errShut is what operations on a tier that is shut come to.
 var errShut = errors.New("the shared tier is shut")
 
-func newGuard(c *Cache, far Far, limits Guard) *guard {
-	g := &guard{cache: c, far: far, limits: limits}
+func newGuard(c *Cache, far Far, limits Guard, diary Journal) *guard {
+	g := &guard{cache: c, far: far, limits: limits, diary: diary, parts: make([]*part, 1)}
 	g.leaser, _ = far.(Leaser)
+	if parted, ok := far.(Parted); ok && parted.Parts() > 1 {
+		g.parted, g.parts = parted, make([]*part, parted.Parts())
+	}
+	for i := range g.parts {
+		g.parts[i] = &part{guard: g, number: i}
+	}
+	if diary != nil { // what an earlier process could not tell
+		for _, owner := range diary.Pending() {
+			g.of(owner).owe(owner, Everything)
+		}
+	}
 	return g
 }
 
+// of is the part that has an owner's.
+func (g *guard) of(owner Owner) *part {
+	if g.parted == nil {
+		return g.parts[0]
+	}
+	return g.parts[g.parted.PartOf(owner)]
+}
+
+func (g *guard) partOf(key Key) *part {
+	if g.parted == nil {
+		return g.parts[0]
+	}
+	return g.of(key.Owner())
+}
+
 // try makes one operation within a budget.
-func (g *guard) try(ctx context.Context, budget time.Duration, operation func(context.Context) error) error {
-	if g.shut.Load() {
+func (g *guard) try(ctx context.Context, p *part, budget time.Duration, operation func(context.Context) error) error {
+	if p.shut.Load() {
 		g.cache.count.passedBy.Add(1)
 		return errShut
 	}
@@ -45,12 +66,12 @@ func (g *guard) try(ctx context.Context, budget time.Duration, operation func(co
 	cancel()
 	switch {
 	case err == nil:
-		g.failed.Store(0)
+		p.failed.Store(0)
 	case ctx.Err() != nil: // the caller's end says nothing about the tier
 	default:
 		g.cache.count.farErrors.Add(1)
-		if g.failed.Add(1) >= int64(g.limits.Failures) {
-			g.close()
+		if p.failed.Add(1) >= int64(g.limits.Failures) {
+			p.close()
 		}
 	}
 	return err
@@ -58,12 +79,12 @@ func (g *guard) try(ctx context.Context, budget time.Duration, operation func(co
 
 // aside is try for what no caller waits for. A cache that is closed meanwhile sees it
 // through: what was loaded is worth storing, and others wait for the lease.
-func (g *guard) aside(operation func(context.Context) error) {
-	_ = g.try(context.WithoutCancel(g.cache.life), g.limits.Budget, operation)
+func (g *guard) aside(key Key, operation func(context.Context) error) {
+	_ = g.try(context.WithoutCancel(g.cache.life), g.partOf(key), g.limits.Budget, operation)
 }
 
 func (g *guard) get(ctx context.Context, key Key) (value string, marks Marks, err error) {
-	err = g.try(ctx, g.limits.Budget, func(ctx context.Context) (err error) {
+	err = g.try(ctx, g.partOf(key), g.limits.Budget, func(ctx context.Context) (err error) {
 		value, marks, err = g.far.Get(ctx, key)
 		return err
 	})
@@ -71,7 +92,7 @@ func (g *guard) get(ctx context.Context, key Key) (value string, marks Marks, er
 }
 
 func (g *guard) lease(ctx context.Context, key Key) (grant Grant, err error) {
-	err = g.try(ctx, g.limits.Budget, func(ctx context.Context) (err error) {
+	err = g.try(ctx, g.partOf(key), g.limits.Budget, func(ctx context.Context) (err error) {
 		grant, err = g.leaser.Lease(ctx, key, g.limits.Lease)
 		return err
 	})
@@ -79,15 +100,15 @@ func (g *guard) lease(ctx context.Context, key Key) (grant Grant, err error) {
 }
 
 func (g *guard) release(key Key, lease string) {
-	g.aside(func(ctx context.Context) error { return g.leaser.Release(ctx, key, lease) })
+	g.aside(key, func(ctx context.Context) error { return g.leaser.Release(ctx, key, lease) })
 }
 
 func (g *guard) remove(key Key) {
-	g.aside(func(ctx context.Context) error { return g.far.Delete(ctx, key) })
+	g.aside(key, func(ctx context.Context) error { return g.far.Delete(ctx, key) })
 }
 
 func (g *guard) fill(f Fill) {
-	g.aside(func(ctx context.Context) error {
+	g.aside(f.Key, func(ctx context.Context) error {
 		stored, err := g.far.Fill(ctx, f)
 		switch {
 		case err != nil:
@@ -103,72 +124,50 @@ func (g *guard) fill(f Fill) {
 // bump takes back an owner's values in the far tier, or writes that down. After
 // it no read of this process sees what is taken back.
 func (g *guard) bump(ctx context.Context, owner Owner, scope Scope) error {
-	err := g.try(ctx, g.limits.InvalidateBudget, func(ctx context.Context) error {
+	p := g.of(owner)
+	err := g.try(ctx, p, g.limits.InvalidateBudget, func(ctx context.Context) error {
 		return g.far.Bump(ctx, owner, scope)
 	})
 	if err == nil {
+		p.told(owner, scope)
 		return nil
 	}
-	g.mu.Lock()
-	g.owed.add(owner, scope, g.cache.keep.far(Mutable))
-	g.mu.Unlock()
-	g.close()
+	p.owe(owner, scope)
+	if scope == Everything && g.diary != nil {
+		if failure := g.diary.Add(owner); failure != nil {
+			err = errors.Join(err, fmt.Errorf("the journal does not take it: %w", failure))
+		}
+	}
 	return err
 }
 
-// close shuts the tier and begins to probe.
-func (g *guard) close() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.shut.Swap(true) {
-		return
+// heard notes what another process has told the tier.
+func (g *guard) heard(n Notice) { g.of(n.Owner).told(n.Owner, n.Scope) }
+
+// doubt has all parts tell again what the tier was told lately.
+func (g *guard) doubt() {
+	for _, p := range g.parts {
+		p.doubt()
 	}
-	g.cache.count.shuts.Add(1)
-	g.cache.spawn(g.probe)
 }
 
-// probe tries the tier until it serves and knows of all invalidations.
-func (g *guard) probe() {
-	life := g.cache.life
-	for wait := g.limits.Probe; pause(life, wait); wait = min(2*wait, g.limits.ProbeMax) {
-		if g.within(life, g.far.Ping) == nil && g.makeUp(life) && g.open() {
-			return
+// lastWord tries once more to tell what is owed, when the cache ends.
+func (g *guard) lastWord(ctx context.Context) {
+	for _, p := range g.parts {
+		if p.owes() > 0 && p.ping(ctx) == nil {
+			p.makeUp(ctx)
 		}
 	}
 }
 
-func (g *guard) within(ctx context.Context, operation func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, g.limits.InvalidateBudget)
-	defer cancel()
-	return operation(ctx)
+func (g *guard) owes() (n int) {
+	for _, p := range g.parts {
+		n += p.owes()
+	}
+	return n
 }
 
-// makeUp tells the tier what it missed; it reports false if that failed again.
-func (g *guard) makeUp(ctx context.Context) bool {
-	for {
-		g.mu.Lock()
-		owner, scope, ok := g.owed.next()
-		g.mu.Unlock()
-		if !ok {
-			return true
-		}
-		if g.within(ctx, func(ctx context.Context) error { return g.far.Bump(ctx, owner, scope) }) != nil {
-			return false
-		}
-		g.mu.Lock()
-		g.owed.paid(owner, scope)
-		g.mu.Unlock()
-	}
-}
-
-// open opens the tier unless something was written down meanwhile.
-func (g *guard) open() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if !g.owed.settled() {
-		return false
-	}
-	g.failed.Store(0)
-	g.shut.Store(false)
-	return true
+// shut reports whether any part is.
+func (g *guard) shut() bool {
+	return slices.ContainsFunc(g.parts, func(p *part) bool { return p.shut.Load() })
 }

@@ -15,7 +15,9 @@ func (c *Cache) Invalidate(ctx context.Context, owner Owner) error {
 	return c.takeBack(ctx, owner, Changing)
 }
 
-// Erase takes back everything of an owner. Errors are those of Invalidate.
+// Erase takes back everything of an owner. Errors are those of Invalidate; with a journal
+// ([WithJournal]) it is made up for even if the process ends first, unless the error says
+// that the journal failed too.
 func (c *Cache) Erase(ctx context.Context, owner Owner) error {
 	return c.takeBack(ctx, owner, Everything)
 }
@@ -65,10 +67,8 @@ func (c *Cache) flushNear() {
 
 // deferred counts the owners whose invalidation somebody is still to be told of.
 func (c *Cache) deferred() (n int) {
-	if g := c.guard; g != nil {
-		g.mu.Lock()
-		n += len(g.owed.owed)
-		g.mu.Unlock()
+	if c.guard != nil {
+		n += c.guard.owes()
 	}
 	if b := c.bus; b != nil {
 		b.mu.Lock()

@@ -10,14 +10,14 @@ import (
 func TestATierOpensOnlyWhenNothingIsOwed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		g := newGuard(nil, nil, DefaultGuard())
-		g.shut.Store(true)
-		g.owed.add("o", Changing, time.Minute) // while the probe was made
-		if g.open() || !g.shut.Load() {
+		p := newGuard(nil, nil, DefaultGuard(), nil).parts[0]
+		p.shut.Store(true)
+		p.owed.add("o", Changing, time.Minute) // while the probe was made
+		if p.open() || !p.shut.Load() {
 			t.Error("it opened though a value is still to be taken back")
 		}
-		g.owed.paid("o", Changing)
-		if !g.open() || g.shut.Load() {
+		p.owed.paid("o", Changing)
+		if !p.open() || p.shut.Load() {
 			t.Error("it did not open")
 		}
 	})

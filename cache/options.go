@@ -13,6 +13,7 @@ type settings struct {
 	bus      Bus
 	keep     Keep
 	guard    Guard
+	journal  Journal
 	problems []error
 }
 
@@ -37,6 +38,22 @@ func WithKeep(k Keep) Option { return func(s *settings) { s.keep = k } }
 // where zero is off.
 func WithGuard(g Guard) Option { return func(s *settings) { s.guard = g } }
 
+// Journal keeps over the end of the process which erasures the far tier is still to be told
+// of: package cache/journal has one in a file. It is safe for concurrent use.
+type Journal interface {
+	// Pending returns those that are in it. A new cache tells the far tier of them before
+	// it reads from there.
+	Pending() []Owner
+	// Add writes one down, unless it is in it; it is there for good when Add returns.
+	Add(owner Owner) error
+	// Remove crosses one out that was told. If that gets lost, it is told again.
+	Remove(owner Owner) error
+}
+
+// WithJournal has erasures outlive the process that the far tier could not be told of. It
+// is for a cache with a far tier; every process has one of its own.
+func WithJournal(j Journal) Option { return func(s *settings) { s.journal = j } }
+
 // Guard bounds what a far tier and a bus may cost.
 type Guard struct {
 	// Budget bounds one operation on the far tier in the way of a call.
@@ -55,15 +72,19 @@ type Guard struct {
 	// Poll is the first pause between looks whether the process with the lease is
 	// done; it doubles up to four times that.
 	Poll time.Duration
+	// Recall is for how long an invalidation that was told is told again after
+	// trouble, in case a server that took over had not heard of it.
+	Recall time.Duration
 }
 
 // DefaultGuard is 20 ms for an operation of a call and 100 ms for an
 // invalidation, shut after 3 failures, probed after 100 ms to 5 s, leases of 5 s
-// polled every 5 to 20 ms.
+// polled every 5 to 20 ms. What was told within 30 s is told again after trouble.
 func DefaultGuard() Guard {
 	return Guard{
 		Budget: 20 * time.Millisecond, InvalidateBudget: 100 * time.Millisecond, Failures: 3,
 		Probe: 100 * time.Millisecond, ProbeMax: 5 * time.Second, Lease: 5 * time.Second, Poll: 5 * time.Millisecond,
+		Recall: 30 * time.Second,
 	}
 }
 
@@ -91,6 +112,7 @@ func (s *settings) check() {
 		{"Guard.ProbeMax", &g.ProbeMax, max(byDefault.ProbeMax, g.Probe)},
 		{"Guard.Lease", &g.Lease, 0},
 		{"Guard.Poll", &g.Poll, byDefault.Poll},
+		{"Guard.Recall", &g.Recall, byDefault.Recall},
 	} {
 		if *f.value < 0 {
 			s.problem("%s is %v: give 0 or more", f.name, *f.value)
@@ -98,6 +120,9 @@ func (s *settings) check() {
 		if *f.value == 0 {
 			*f.value = f.or
 		}
+	}
+	if s.journal != nil && s.far == nil {
+		s.problem("a journal without a far tier: there is nobody to be told")
 	}
 	if g.Failures < 0 {
 		s.problem("Guard.Failures is %d: give 0 or more", g.Failures)

@@ -21,8 +21,10 @@ type Stats struct {
 	// Deferred is the number of owners whose invalidation the far tier or the
 	// other processes are still to be told of.
 	Deferred int
+	// Journaled is the number of erasures in the journal.
+	Journaled int
 
-	FarShut     bool   // the far tier is passed by now
+	FarShut     bool   // the far tier, or a part of it, is passed by now
 	FarShuts    uint64 // times that it was shut
 	FarErrors   uint64 // operations that failed
 	FarPassed   uint64 // operations that were not made, as it was shut
@@ -64,7 +66,10 @@ func (c *Cache) Stats() Stats {
 		s.NearUse = c.near.Stats()
 	}
 	if c.guard != nil {
-		s.FarShut = c.guard.shut.Load()
+		if c.guard.diary != nil {
+			s.Journaled = len(c.guard.diary.Pending())
+		}
+		s.FarShut = c.guard.shut()
 	}
 	return s
 }

@@ -39,7 +39,8 @@ func CacheOnly() CallOption { return func(s *callSettings) { s.cacheOnly = true 
 
 // WithOrigin stores in into where the answer came from: zero if the service was
 // asked. Of a call that makes several requests it is the last one's. A stale answer
-// ([cache.Keep].StaleIfError) is marked there.
+// ([cache.Keep].StaleIfError) is marked there. Of a deletion it says in Deferred if the cache
+// that processes share could not be told yet, and may still show to others what was deleted.
 func WithOrigin(into *Origin) CallOption { return func(s *callSettings) { s.origin = into } }
 
 // ErrNotCached says that a call with [CacheOnly] found nothing that it may show.
@@ -79,12 +80,18 @@ func (c *Client) owner(userID string) cache.Owner { return cache.OwnerOf(c.tenan
 
 // forgetting takes everything of the user out of the cache, and returns a
 // function that does it again: what is read while a deletion is under way must
-// not outlive it. Whom the cache could not reach hears of it later.
+// not outlive it. Whom the cache could not reach hears of it later, which fails no call: who
+// wants to know asks for the origin.
 func (k *call) forgetting(ctx context.Context) func() {
 	if k.client.cache == nil || len(k.problems) > 0 {
 		return func() {}
 	}
-	forget := func() { _ = k.client.cache.Erase(ctx, k.client.owner(k.userID)) } // the cache makes up for it
+	forget := func() {
+		deferred := k.client.cache.Erase(ctx, k.client.owner(k.userID))
+		if into := k.settings.origin; into != nil {
+			*into = Origin{Deferred: deferred}
+		}
+	}
 	forget()
 	return forget
 }

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/asleep-sdk/asleep/cache"
 	"github.com/asleep-sdk/asleep/cache/cachetest"
 	"github.com/asleep-sdk/asleep/client"
 )
@@ -45,6 +46,36 @@ func TestDeletionsForget(t *testing.T) {
 			})
 		}
 	}
+}
+
+func TestADeletionThatOthersMissedWorksAndSaysSo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		link := cachetest.NewHub().Link()
+		kept, err := cache.New(nil, cache.WithFar(link))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = kept.Close() })
+		c := newRecorder(t).client(t, kept)
+		for _, broken := range []error{nil, errors.New("down"), nil} {
+			link.Break(cachetest.Faults{Err: broken})
+			time.Sleep(time.Minute) // if it is back, that is found out
+			for name, remove := range map[string]func(...client.CallOption) error{
+				"user":         func(o ...client.CallOption) error { return c.DeleteUser(t.Context(), user, o...) },
+				"session":      func(o ...client.CallOption) error { return c.DeleteSession(t.Context(), user, "another", o...) },
+				"all sessions": func(o ...client.CallOption) error { return c.DeleteAllSessions(t.Context(), user, o...) },
+			} {
+				from := client.Origin{Tier: cache.TierFar}
+				if err := remove(client.WithOrigin(&from)); err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+				if deferred := errors.Is(from.Deferred, cache.ErrDeferred); deferred != (broken != nil) || from.Tier != cache.TierNone {
+					t.Errorf("%s, %v: %+v", name, broken, from)
+				}
+			}
+		}
+	})
 }
 
 func TestWhatIsReadDuringADeletionIsNotKept(t *testing.T) {

@@ -49,6 +49,10 @@ func (c *Client) User(ctx context.Context, userID string, opts ...CallOption) (*
 // earlier attempt was lost and a repetition says 404, the deletion had worked:
 // that is no error. Errors: [ErrNotFound], [ErrUserIDInvalid] (the service's 401
 // for an unknown id), and those of any call.
+//
+// With a cache that processes share, everything of the user is taken out of it. If it could
+// not be told yet that is no error: [WithOrigin] says so, [cache.WithJournal] has it
+// outlive this process, and [Client.ForgetUser] may be called at any time.
 func (c *Client) DeleteUser(ctx context.Context, userID string, opts ...CallOption) error {
 	k := c.newCall(opDeleteUser, opts)
 	k.checkUser(userID)

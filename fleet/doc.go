@@ -23,7 +23,8 @@
 // asks often takes tokens for the next 20 ms with it; what it does not use goes
 // back.
 //
-// In any time t all processes together send at most PerSecond*t + Burst. A token is used
+// In any time t all processes together send at most PerSecond*t + Burst. What is booked
+// keeps that exactly, whatever processes ask for, give back and hear. A token is used
 // late by the time on the way, a timer, a scheduler: what is earned in 25 ms, at
 // most half of the burst, is kept for that. What is later still is not bounded.
 //
@@ -64,7 +65,9 @@
 //	foreign, corrupt      the state carries a checksum over its key: a foreign one counts as none, and
 //	                      is replaced. An answer that the scripts do not give is a failure
 //	scripts flushed       sent again, in the same budget
-//	its clock jumps       each process tells how much time has passed: no burst, no halt. Inbound
+//	its clock jumps       each process tells how much time has passed, one that comes new by its own
+//	                      wall clock: no burst, no halt. A second jump while a process was away
+//	                      cannot be told from time: what is booked may then be forgotten. Inbound
 //	                      windows are emptied by a jump back, and end early by one forward
 //	message lost          hints and quiet are found within a second by asking
 //	process killed        its bookings are lost, its share comes back after three seconds

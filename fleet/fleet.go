@@ -35,8 +35,10 @@ var ErrAway = errors.New("fleet: redis is away")
 //	redis://host:7000?addr=host2:7000             a cluster, from any of several
 //	redis://host:26379?master_name=m&addr=…       the master m that sentinels name
 //
-// Options of go-redis in the query, such as dial_timeout or pool_size, go first. The
-// error says what is wrong with the URL and does not quote it.
+// User and password are the server's; sentinels have sentinel_username and
+// sentinel_password. Of TLS, ca_file=PATH names the authority to trust, cert_file and
+// key_file the client's own certificate, server_name=NAME what the server's has to bear.
+// Options of go-redis, such as dial_timeout or pool_size, go first. The error says what is wrong with the URL and does not quote it.
 func Open(rawURL string) (redis.UniversalClient, error) {
 	client, err := redisconn.Open(rawURL)
 	if err != nil {
@@ -131,7 +133,7 @@ func (f *Fleet) adopt(part interface{ close() }) error {
 func (f *Fleet) guard(part string, probe func(context.Context) error, changed func(away bool)) *redisconn.Guard {
 	return redisconn.NewGuard(f.client, redisconn.Limits{Budget: f.options.Budget}, probe, func(away bool, cause error) {
 		if away {
-			f.options.Logger.Warn("redis is away", "part", part, "error", cause)
+			f.options.Logger.Warn("redis is away", "part", part, "error", redisconn.Explain(cause))
 		} else {
 			f.options.Logger.Info("redis is back", "part", part)
 		}

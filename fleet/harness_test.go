@@ -92,9 +92,9 @@ func pause(tb testing.TB, d time.Duration) {
 	}
 }
 
-// uneven is by how many tokens an interval may seem to outdo the limit: a token is used when
-// its caller has been woken, which is some milliseconds after the instant it is good for.
-const uneven = 4
+// overlapping is by how many tokens the limit may be outdone when Redis has lost what was
+// booked: those that others have booked since the first to come was there last.
+const overlapping = 4
 
 // excess is by how much what was sent at these times, in order, outdid rate*t + burst
 // in the worst interval; it is negative if none did.

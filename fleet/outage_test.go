@@ -21,6 +21,7 @@ import (
 type traffic struct {
 	mu   sync.Mutex
 	sent []time.Time
+	late time.Duration // by which a token was used after its instant, at most: answer, scheduler, timer
 	slow []time.Duration
 	errs []error
 	stop chan struct{}
@@ -43,6 +44,7 @@ func (tr *traffic) caller(t *testing.T, th *fleet.Throttle) {
 		begin := time.Now()
 		wait, ok, err := th.Reserve(t.Context(), 1, time.Minute)
 		took := time.Since(begin)
+		due := begin.Add(wait) // its instant, or somewhat before
 		timer := time.NewTimer(wait)
 		select {
 		case <-timer.C:
@@ -57,7 +59,8 @@ func (tr *traffic) caller(t *testing.T, th *fleet.Throttle) {
 		if err != nil || !ok {
 			tr.errs = append(tr.errs, err)
 		} else {
-			tr.sent = append(tr.sent, time.Now())
+			now := time.Now()
+			tr.sent, tr.late = append(tr.sent, now), max(tr.late, now.Sub(due))
 		}
 		tr.mu.Unlock()
 	}
@@ -82,13 +85,21 @@ func (tr *traffic) since(from time.Time) float64 {
 	return float64(n) / time.Since(from).Seconds()
 }
 
-// judge looks at traffic that has ended: no call failed or waited for Redis, and the limit was kept.
-func (tr *traffic) judge(t *testing.T, rate float64, burst int) {
+// kept is how late a token may be used without outdoing the limit: what is earned in that
+// time is taken from the burst.
+const kept = 25 * ms
+
+// judge looks at traffic that has ended: no call failed or waited for Redis, and the limit was
+// kept. What is booked keeps it exactly, which the histories in memory show; here tokens are
+// used when the machine gets round to it, and for every moment that the worst of them was
+// later than is provided for an interval may hold what is earned in that.
+func (tr *traffic) judge(t *testing.T, rate float64, burst int, overlap float64) {
 	t.Helper()
 	over, from, to := excess(tr.sent, rate, burst)
-	t.Logf("%d tokens used, worst interval %+.1f over rate*t + burst, %d slow", len(tr.sent), over, len(tr.slow))
-	if over > uneven {
-		t.Errorf("%.1f more than rate*t + burst in %v from %v on", over, to.Sub(from), from.Sub(tr.sent[0]))
+	allowed := overlap + rate*max(0, tr.late-kept).Seconds()
+	t.Logf("%d tokens used, up to %v late; worst interval %+.1f over rate*t + burst, %.1f may be; %d slow", len(tr.sent), tr.late, over, allowed, len(tr.slow))
+	if over > allowed {
+		t.Errorf("%.1f more than rate*t + burst in %v from %v on, %.1f may be", over, to.Sub(from), from.Sub(tr.sent[0]), allowed)
 	}
 	if len(tr.errs) > 0 {
 		t.Errorf("%d calls failed: %v", len(tr.errs), tr.errs[0])
@@ -103,6 +114,7 @@ var troubles = []struct {
 	name    string
 	args    []string
 	away    bool // it is of no use meanwhile
+	lost    bool // with what was booked there: what processes have booked may overlap
 	begin   func(*testing.T, *dbtest.Server, redis.UniversalClient)
 	recover func(*testing.T, *dbtest.Server, redis.UniversalClient)
 }{
@@ -112,17 +124,17 @@ var troubles = []struct {
 		recover: func(_ *testing.T, s *dbtest.Server, _ redis.UniversalClient) { s.Resume() },
 	},
 	{
-		name: "killed and restarted empty", away: true,
+		name: "killed and restarted empty", lost: true, away: true,
 		begin:   func(_ *testing.T, s *dbtest.Server, _ redis.UniversalClient) { s.Kill() },
 		recover: func(t *testing.T, s *dbtest.Server, _ redis.UniversalClient) { t.Helper(); s.Restart(t) },
 	},
 	{
-		name: "full without eviction", args: []string{"--maxmemory", "3mb", "--maxmemory-policy", "noeviction"}, away: true,
+		name: "full without eviction", lost: true, args: []string{"--maxmemory", "3mb", "--maxmemory-policy", "noeviction"}, away: true,
 		begin:   fill,
 		recover: func(t *testing.T, _ *dbtest.Server, c redis.UniversalClient) { t.Helper(); c.FlushAll(t.Context()) },
 	},
 	{
-		name: "full with eviction", args: []string{"--maxmemory", "3mb", "--maxmemory-policy", "allkeys-random"},
+		name: "full with eviction", lost: true, args: []string{"--maxmemory", "3mb", "--maxmemory-policy", "allkeys-random"},
 		begin: func(t *testing.T, s *dbtest.Server, c redis.UniversalClient) {
 			t.Helper()
 			for range 5 {
@@ -132,7 +144,7 @@ var troubles = []struct {
 		recover: func(*testing.T, *dbtest.Server, redis.UniversalClient) {},
 	},
 	{
-		name: "flushed",
+		name: "flushed", lost: true,
 		begin: func(t *testing.T, _ *dbtest.Server, c redis.UniversalClient) {
 			t.Helper()
 			for range 5 {
@@ -154,7 +166,7 @@ var troubles = []struct {
 		recover: func(*testing.T, *dbtest.Server, redis.UniversalClient) {},
 	},
 	{
-		name: "holding foreign values", begin: corrupt,
+		name: "holding foreign values", lost: true, begin: corrupt,
 		recover: func(*testing.T, *dbtest.Server, redis.UniversalClient) {},
 	},
 	{
@@ -255,7 +267,11 @@ func TestAThrottleOutlivesWhateverBefallsRedis(t *testing.T) {
 			if alone < 150 || together < 170 {
 				t.Errorf("%.0f tokens/s by the shares and %.0f afterwards, want about 200", alone, together)
 			}
-			tr.judge(t, rate.PerSecond, rate.Burst)
+			overlap := 0.0
+			if trouble.lost {
+				overlap = overlapping
+			}
+			tr.judge(t, rate.PerSecond, rate.Burst, overlap)
 		})
 	}
 }

@@ -1,9 +1,10 @@
 -- One exchange between a process and the shared bucket. See throttle_script.go.
 --
 -- The state is one string: version, epoch, time, level, quiet, rate, since,
--- accepted, horizon, and a checksum over the key and all that. Times are microseconds,
--- tokens are millionths. Everything but `at` is relative to it, so that a clock
--- that jumps moves nothing.
+-- accepted, horizon, apart, and a checksum over the key and all that. Times are
+-- microseconds, tokens are millionths. Everything but `at` is relative to it, so that a
+-- clock that jumps moves nothing. `apart` is by how much the wall clock of the process
+-- that was here then was ahead.
 local state, members = KEYS[1], KEYS[2]
 local known, nonce, id = ARGV[1], ARGV[2], ARGV[3]
 local ceiling, floor, burst = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
@@ -12,35 +13,42 @@ local beat, back = ARGV[9], ARGV[10] == '1'
 local refund, owed, tail = tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13])
 local accepted, limited, asked = tonumber(ARGV[14]), ARGV[15] == '1', tonumber(ARGV[16])
 local channel, ahead, window, queue = ARGV[17], tonumber(ARGV[18]), tonumber(ARGV[19]), tonumber(ARGV[20])
+local wall = tonumber(ARGV[21])
 
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
 
-local epoch, at, level, quiet, rate, since, sum, horizon
+local epoch, at, level, quiet, rate, since, sum, horizon, apart
 local raw = redis.pcall('GET', state)
 if type(raw) == 'string' then
   local body, check = string.match(raw, '^(1 .*) (%x+)$')
   if body and check == string.sub(redis.sha1hex(state .. body), 1, 8) then
-    epoch, at, level, quiet, rate, since, sum, horizon =
-      string.match(body, '^1 (%x+) (%d+) (%-?%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$')
+    epoch, at, level, quiet, rate, since, sum, horizon, apart =
+      string.match(body, '^1 (%x+) (%d+) (%-?%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%-?%d+)$')
   end
 end
 
 local lost = not epoch
 if lost then
   -- Nothing is known, perhaps because it was lost: no burst to begin with.
-  epoch, at, quiet, rate, since, sum, horizon = nonce, now, 0, ceiling, 1000000, 0, 0
+  epoch, at, quiet, rate, since, sum, horizon, apart = nonce, now, 0, ceiling, 1000000, 0, 0, 0
   level = 0
   if known == '' and not back then level = math.min(burst, 1000000) end
 else
   at, level, quiet, rate = tonumber(at), tonumber(level), tonumber(quiet), tonumber(rate)
-  since, sum, horizon = tonumber(since), tonumber(sum), tonumber(horizon)
+  since, sum, horizon, apart = tonumber(since), tonumber(sum), tonumber(horizon), tonumber(apart)
 end
 
 -- What has passed. The process tells what time it must be, by its own clock since it
--- was here. A time beyond that is a jump, unless the state is from after it.
+-- was here. A time beyond that is a jump, unless the state is from after it. Of a process
+-- that was not here before, or before such a jump, the wall clock must do: no more has
+-- passed than lies between it and that of the process that was here last.
 local elapsed = math.max(0, now - at)
-if expected >= at then elapsed = math.min(elapsed, expected - at) end
+if expected >= at then
+  elapsed = math.min(elapsed, expected - at)
+else
+  elapsed = math.min(elapsed, math.max(0, wall - at - apart))
+end
 local earning = math.max(0, elapsed - quiet)
 quiet = math.max(0, quiet - elapsed)
 since = math.min(since + elapsed, 1000000000000)
@@ -87,7 +95,7 @@ local function due(cost)
 end
 
 local reply = {epoch, now, 0, 0, 0, 0}
-for i = 21, #ARGV, 2 do
+for i = 22, #ARGV, 2 do
   local cost, patience = tonumber(ARGV[i]), tonumber(ARGV[i + 1])
   local wait = due(cost)
   if wait > patience then
@@ -120,7 +128,7 @@ elseif beat == 'beat' or back or known ~= epoch then
 end
 
 level = math.floor(level)
-local body = string.format('1 %s %.0f %.0f %.0f %.0f %.0f %.0f %.0f', epoch, now, level, quiet, math.floor(rate), since, sum, horizon)
+local body = string.format('1 %s %.0f %.0f %.0f %.0f %.0f %.0f %.0f %.0f', epoch, now, level, quiet, math.floor(rate), since, sum, horizon, wall - now)
 redis.call('SET', state, body .. ' ' .. string.sub(redis.sha1hex(state .. body), 1, 8), 'PX', 3600000)
 if limited and quiet > 0 then redis.call('PUBLISH', channel, 'quiet') end
 

@@ -63,7 +63,7 @@ func (t *Throttle) request(now time.Time) request {
 	t.due.refund += float64(t.stock.expire(now))
 	n := min(len(t.pending), maxBatch)
 	r := request{
-		epoch: t.link.epoch, clock: t.link.clock, elapsed: now.Sub(t.link.seen), back: t.link.back, asks: t.pending[:n:n],
+		epoch: t.link.epoch, clock: t.link.clock, elapsed: now.Sub(t.link.seen), wall: now, back: t.link.back, asks: t.pending[:n:n],
 		tail: min(max(0, t.link.tail.Sub(now)), maxWait), accepted: t.accepted.Swap(0), refund: t.due.refund, limited: t.due.limited,
 	}
 	t.pending = t.pending[n:]

@@ -101,7 +101,11 @@ func (t *Throttle) close() {
 	t.wg.Wait()
 	t.mu.Lock()
 	t.dismiss()
-	r := request{epoch: t.link.epoch, clock: t.link.clock, elapsed: time.Since(t.link.seen), beat: "bye", refund: t.due.refund + float64(t.stock.drop()), accepted: t.accepted.Swap(0)}
+	now := time.Now()
+	r := request{
+		epoch: t.link.epoch, clock: t.link.clock, elapsed: now.Sub(t.link.seen), wall: now, beat: "bye",
+		refund: t.due.refund + float64(t.stock.drop()), accepted: t.accepted.Swap(0),
+	}
 	t.mu.Unlock()
 	// By the guard, which knows whether there is anybody to say good-bye to.
 	_, _ = redisconn.Call(context.Background(), t.guard, func(ctx context.Context) (reply, error) { return t.exchange(ctx, r) })

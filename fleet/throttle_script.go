@@ -24,6 +24,7 @@ type request struct {
 	epoch    string        // of the bucket as it was last seen, "" if never
 	clock    int64         // the server's then, in microseconds,
 	elapsed  time.Duration // and the time since on the own clock
+	wall     time.Time     // now, by the own wall clock
 	beat     string        // "beat" to be counted among the living, "bye" to leave
 	back     bool          // Redis was away, or seemed to be
 	refund   float64       // tokens that were taken and not used
@@ -62,7 +63,7 @@ func (r reply) tail() time.Duration {
 const maxWait = 24 * time.Hour
 
 func (t *Throttle) exchange(ctx context.Context, r request) (reply, error) {
-	args := make([]any, 0, 20+2*len(r.asks))
+	args := make([]any, 0, 21+2*len(r.asks))
 	expected := int64(-1)
 	if r.clock > 0 {
 		expected = r.clock + (r.elapsed + clockSlack).Microseconds()
@@ -71,7 +72,7 @@ func (t *Throttle) exchange(ctx context.Context, r request) (reply, error) {
 		millionths(t.rate.PerSecond), millionths(t.rate.Floor), millionths(t.rate.depth()),
 		expected, memberTTL.Microseconds(), r.beat, flag(r.back),
 		millionths(r.refund), millionths(r.owed), r.tail.Microseconds(),
-		r.accepted, flag(r.limited), r.quiet.Microseconds(), t.channel, r.ahead, r.window.Microseconds(), r.queue.Microseconds())
+		r.accepted, flag(r.limited), r.quiet.Microseconds(), t.channel, r.ahead, r.window.Microseconds(), r.queue.Microseconds(), r.wall.UnixMicro())
 	for _, a := range r.asks {
 		args = append(args, int64(a.cost)*micro, min(a.maxWait, maxWait).Microseconds())
 	}

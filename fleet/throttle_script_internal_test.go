@@ -45,6 +45,7 @@ type peer struct {
 	clock    int64
 	queue    time.Duration
 	tail     time.Time
+	wrong    time.Duration // of its wall clock
 }
 
 func (l *lab) peer(r Rate) *peer {
@@ -58,7 +59,7 @@ func (l *lab) peer(r Rate) *peer {
 // ask makes an exchange and returns the answer.
 func (p *peer) ask(r request, patience ...time.Duration) reply {
 	p.Helper()
-	r.epoch, r.clock, r.elapsed = p.epoch, p.clock, p.now.Sub(p.seen)
+	r.epoch, r.clock, r.elapsed, r.wall = p.epoch, p.clock, p.now.Sub(p.seen), p.now.Add(p.wrong)
 	r.queue, r.tail = p.queue, max(0, p.tail.Sub(p.now))
 	for _, w := range patience {
 		r.asks = append(r.asks, &ask{cost: 1, maxWait: w})
@@ -210,11 +211,39 @@ func TestAStateThatIsLostOrNotOursMakesNoBurst(t *testing.T) {
 	}
 }
 
+// A process that comes after a jump, before any that was there, knows nothing of it.
+func TestAClockThatJumpsBeforeANewcomerMakesNoBurst(t *testing.T) {
+	t.Parallel()
+	for _, wrong := range []time.Duration{0, -time.Minute} {
+		for _, jump := range []time.Duration{time.Hour, -time.Hour} {
+			l := newLab(t)
+			old := l.peer(Rate{PerSecond: 10, Burst: 10})
+			for range 50 {
+				old.take()
+			}
+			l.skew = jump
+			l.pass(time.Second)
+			late := l.peer(Rate{PerSecond: 10, Burst: 10})
+			late.wrong = wrong
+			late.take()
+			if over := l.over(10, 10); over > 0 {
+				t.Errorf("a jump of %v before a newcomer whose clock is wrong by %v: %.1f over the limit", jump, wrong, over)
+			}
+			for range 50 {
+				l.pass(time.Second)
+				if wait, ok := late.take(); !ok || wait > 10*time.Second {
+					t.Fatalf("it halts: %v, %v", wait, ok)
+				}
+			}
+		}
+	}
+}
+
 // Whatever processes ask for, give back, lose and hear, what they are granted keeps
 // the limit.
 func TestNoHistoryOutdoesTheLimit(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(30) {
+	for seed := range uint64(60) {
 		l := newLab(t)
 		r := rand.New(rand.NewPCG(seed, 1))
 		rate := Rate{PerSecond: []float64{1, 20, 300}[r.IntN(3)], Burst: []int{1, 7, 40}[r.IntN(3)], Adaptive: seed%2 == 0}

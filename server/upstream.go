@@ -13,7 +13,6 @@ import (
 	"github.com/asleep-sdk/asleep/cache"
 	"github.com/asleep-sdk/asleep/cache/memory"
 	"github.com/asleep-sdk/asleep/client"
-	"github.com/asleep-sdk/asleep/internal/redact"
 	"github.com/asleep-sdk/asleep/webhook"
 )
 
@@ -27,6 +26,7 @@ type upstream struct {
 
 	log         *slog.Logger
 	invalidates bool         // there is a cache
+	deferring   atomic.Bool  // the one that is shared missed the last news
 	own         *cache.Cache // the one that was made here, if it was
 }
 
@@ -118,8 +118,12 @@ func (u *upstream) invalidator() webhook.Invalidator {
 func (u *upstream) Invalidate(ctx context.Context, user string) error {
 	err := u.client.Load().InvalidateUser(ctx, user)
 	switch {
+	case err == nil:
+		u.deferring.Store(false)
 	case errors.Is(err, cache.ErrDeferred):
-		u.log.LogAttrs(ctx, slog.LevelWarn, "the shared cache is away and will be told of news later", slog.Any("user", redact.User(user)))
+		if !u.deferring.Swap(true) { // once an outage, not once an event
+			u.log.LogAttrs(ctx, slog.LevelWarn, "the shared cache is away and will be told of news later", slog.Any("error", err))
+		}
 		return nil
 	case errors.Is(err, client.ErrInvalid): // an id that no call takes: nothing is kept of it
 		return nil

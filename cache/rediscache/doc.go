@@ -58,7 +58,10 @@
 //	scripts flushed       they are sent again, within the same operation
 //	read-only, loading,   an error of every operation that writes, and of Ping: the tier is
 //	 cluster down         passed by
-//	password wrong        the same
+//	no rights, password   the same; the error says what to do, also of TLS and of a server that is
+//	 wrong, no Redis      no Redis
+//	node of a cluster     its slots are passed by, in 64 runs; the others go on being served. With
+//	 down                 cluster-require-full-coverage all are, once the cluster says so
 //	foreign values        handed to the cache, which removes them; of a wrong type: a miss, and
 //	                      replaced
 //	marks foreign, lost   replaced by random ones, of which no value is
@@ -67,7 +70,11 @@
 //	notice garbled        the same as one lost: the near tier is flushed
 //
 // What Redis itself loses it cannot tell: a failover to a replica that lagged behind, or a
-// restart from an old snapshot, may bring back marks and values as they were. Changing values are
-// then as old as their time to live at most; an erasure of those last moments has to be
-// made again.
+// restart from an old snapshot, may bring back marks and values as they were. Every process
+// that lives tells it again what was taken back in the last 30 s ([cache.Guard].Recall),
+// before it reads there: none shows anything from before. It notices by an operation that
+// failed, or by the end of its subscription, which in a cluster is to one node only. What
+// was lost besides (a snapshot of an hour ago; the process that took it back has ended too)
+// is as old as its time to live at most, and an erasure has to be made again. Replicas that
+// confirm writes (min-replicas-to-write) make that less likely.
 package rediscache

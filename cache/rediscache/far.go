@@ -110,11 +110,20 @@ func (t *Tier) Bump(ctx context.Context, owner cache.Owner, scope cache.Scope) e
 	return err
 }
 
-// Ping implements [cache.Far]: Redis must take writes and run scripts. For a look at
-// the health of a service it is right too.
+// Ping implements [cache.Far]: everything that is done elsewhere is tried, so that a user of
+// Redis who may not do all of it is found out here. Being full is no trouble. For a look
+// at the health of a service it is right too.
 func (t *Tier) Ping(ctx context.Context) error {
+	return t.ping(ctx, rand.Text()) // any node of a cluster
+}
+
+func (t *Tier) ping(ctx context.Context, tag string) error {
+	key := t.slot(tag) + ":p"
 	_, err := try(ctx, t, "ping", func(ctx context.Context) (int64, error) {
-		return pingScript.Run(ctx, t.client, []string{t.slot(rand.Text()) + ":p"}).Int64() // any node of a cluster
+		if err := pingScript.Run(ctx, t.client, []string{key}).Err(); err != nil {
+			return 0, err
+		}
+		return 0, t.client.MGet(ctx, key).Err()
 	})
 	return err
 }

@@ -10,7 +10,9 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -20,6 +22,7 @@ import (
 
 	"github.com/asleep-sdk/asleep/cache"
 	"github.com/asleep-sdk/asleep/cache/cachetest"
+	"github.com/asleep-sdk/asleep/cache/journal"
 	"github.com/asleep-sdk/asleep/cache/rediscache"
 	"github.com/asleep-sdk/asleep/internal/dbtest"
 )
@@ -27,21 +30,24 @@ import (
 // The tests here run this test binary again, as other processes: roleVariable says what
 // they do. Each does as lines on its standard input say, and answers on its output.
 const (
-	roleVariable = "REDISCACHE_TEST_ROLE"
-	addrVariable = "REDISCACHE_TEST_ADDR"
+	roleVariable  = "REDISCACHE_TEST_ROLE"
+	addrVariable  = "REDISCACHE_TEST_ADDR"
+	diaryVariable = "REDISCACHE_TEST_JOURNAL"
 )
 
 // other is another process.
 type other struct {
 	t   testing.TB
+	cmd *exec.Cmd
 	in  io.WriteCloser
 	out *bufio.Scanner
 }
 
-func startOther(tb testing.TB, role, addr string) *other {
+func startOther(tb testing.TB, role, addr string, env ...string) *other {
 	tb.Helper()
 	cmd := exec.CommandContext(tb.Context(), os.Args[0], "-test.run=^$")
 	cmd.Env = append(os.Environ(), roleVariable+"="+role, addrVariable+"="+addr, "GORACE=atexit_sleep_ms=0 "+os.Getenv("GORACE"))
+	cmd.Env = append(cmd.Env, env...)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -58,7 +64,7 @@ func startOther(tb testing.TB, role, addr string) *other {
 		_ = in.Close()
 		_ = cmd.Wait()
 	})
-	o := &other{tb, in, bufio.NewScanner(out)}
+	o := &other{tb, cmd, in, bufio.NewScanner(out)}
 	o.read(new(string)) // "ready"
 	return o
 }
@@ -87,7 +93,15 @@ func play(role string) int {
 		if err != nil {
 			return err
 		}
-		c, err := cache.New(new(cachetest.Map), cache.WithFar(tier), cache.WithGuard(patient()))
+		options := []cache.Option{cache.WithFar(tier), cache.WithGuard(patient())}
+		if path := os.Getenv(diaryVariable); path != "" {
+			diary, err := journal.Open(path)
+			if err != nil {
+				return err
+			}
+			options = append(options, cache.WithGuard(cache.DefaultGuard()), cache.WithJournal(diary))
+		}
+		c, err := cache.New(new(cachetest.Map), options...)
 		if err != nil {
 			return err
 		}
@@ -97,7 +111,7 @@ func play(role string) int {
 				return err
 			}
 		}
-		roles := map[string]func(*cache.Cache, *redis.Client, string) any{"herd": herd, "racer": race}
+		roles := map[string]func(*cache.Cache, *redis.Client, string) any{"herd": herd, "racer": race, "eraser": erase}
 		answer := json.NewEncoder(os.Stdout)
 		if err := answer.Encode("ready"); err != nil {
 			return err
@@ -244,5 +258,64 @@ func TestWhatWasLoadedBeforeAnInvalidationOfAnotherProcessIsNeverKept(t *testing
 	}
 	if stale != 0 {
 		t.Errorf("%d stale values in 1,000 trials", stale)
+	}
+}
+
+// erase erases the user named, and answers what the cache said to that.
+func erase(c *cache.Cache, _ *redis.Client, user string) any {
+	k := k1
+	k.User = user
+	return fmt.Sprint(c.Erase(context.Background(), k.Owner()))
+}
+
+// TestAnErasureOutlivesTheProcessThatRedisDidNotHearItFrom kills the process after the erasure
+// and before Redis is back.
+func TestAnErasureOutlivesTheProcessThatRedisDidNotHearItFrom(t *testing.T) {
+	t.Parallel()
+	s := dbtest.Redis(t)
+	path := filepath.Join(t.TempDir(), "erasures")
+	before := newProcess(t, calm(s.Addr), patient(), rediscache.Options{})
+	before.shared(k1, "durable: theirs")
+	eraser := startOther(t, "eraser", s.Addr, diaryVariable+"="+path)
+	s.Stall()
+	eraser.tell(k1.User)
+	var said string
+	eraser.read(&said)
+	if !strings.Contains(said, "could not be told yet") || strings.Contains(said, "journal") {
+		t.Errorf("the erasure: %s", said)
+	}
+	if err := eraser.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = eraser.cmd.Wait()
+	s.Resume()
+
+	diary, err := journal.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = diary.Close() })
+	tier := open(t, calm(s.Addr), rediscache.Options{})
+	if value, _, err := tier.Get(t.Context(), stored(k1)); err != nil || value == "" {
+		t.Fatalf("Redis has lost it by itself: %v", err)
+	}
+	c, err := cache.New(nil, cache.WithFar(tier), cache.WithGuard(patient()), cache.WithJournal(diary))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	after := &process{Cache: c, t: t, tier: tier, near: new(cachetest.Map)}
+	for range 100 { // at once, and when Redis is read again
+		if got, _, _ := after.ask(k1, "durable: new"); got == "durable: theirs" {
+			t.Fatal("what was erased is shown")
+		}
+	}
+	after.back()
+	if n := after.Stats(); n.Journaled != 0 {
+		t.Errorf("%d erasures are still in the journal", n.Journaled)
+	}
+	before.near.Flush(cache.Everything)
+	if got, _, _ := before.ask(k1, "durable: new"); got == "durable: theirs" {
+		t.Error("another process shows what was erased")
 	}
 }

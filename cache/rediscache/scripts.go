@@ -114,11 +114,19 @@ if get(KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0
 `)
 
-// pingScript writes without needing memory: it fails where Redis takes no writes or runs no
-// scripts.
+// pingScript does what the others do, but needs no memory: it fails where Redis takes no
+// writes, runs no scripts, or lets this user not do it.
 //
 //	KEYS any
-var pingScript = redis.NewScript(`return redis.call('DEL', KEYS[1])`)
+var pingScript = redis.NewScript(`
+redis.call('DEL', KEYS[1])
+redis.call('GET', KEYS[1])
+redis.call('PTTL', KEYS[1])
+redis.call('PEXPIRE', KEYS[1], 1)
+local set = redis.pcall('SET', KEYS[1], '', 'PX', 1)
+if set.err and not string.find(set.err, 'OOM', 1, true) then return redis.error_reply(set.err) end
+return redis.call('DEL', KEYS[1])
+`)
 
 // ms is a time to live in milliseconds, at least one.
 func ms(d time.Duration) int64 { return max(1, d.Milliseconds()) }

@@ -60,6 +60,10 @@ var (
 //	redis://host:7000?addr=host2:7000             a cluster, found from any of several
 //	redis://host:26379?master_name=m&addr=…       the master m that sentinels name
 //
+// User and password are the server's; sentinels have sentinel_username and
+// sentinel_password. Of TLS, ca_file=PATH names the authority to trust, cert_file and
+// key_file the client's own certificate, server_name=NAME what the server's has to bear.
+//
 // All problems are reported at once, as [cache.ErrConfig]; the text never quotes the URL.
 func Open(url string, o Options) (*Tier, error) {
 	client, err := redisconn.Open(url)
@@ -125,7 +129,7 @@ func checkClient(client redis.UniversalClient) error {
 func try[T any](ctx context.Context, t *Tier, what string, operation func(context.Context) (T, error)) (T, error) {
 	result, err := redisconn.Attempt(ctx, t.client, operation)
 	if err != nil {
-		return result, fmt.Errorf("asleep/rediscache: %s: %w", what, err)
+		return result, fmt.Errorf("asleep/rediscache: %s: %w", what, redisconn.Explain(err))
 	}
 	return result, nil
 }

@@ -62,7 +62,7 @@ func (a *app) answers(s config.Caching, use cacheUse) *answers {
 		return nil
 	}
 	keep, guard := cache.DefaultKeep(), cache.DefaultGuard()
-	keep.Mutable, guard.Budget = s.TTL, redisBudget
+	keep.Mutable, guard.Budget, guard.InvalidateBudget = s.TTL, redisBudget, redisBudget
 	kept, err := cache.New(nil, cache.WithFar(tier), cache.WithKeep(keep), cache.WithGuard(guard))
 	if err != nil {
 		a.problem(s.Label, "is of no use: %v", err)
@@ -74,32 +74,43 @@ func (a *app) answers(s config.Caching, use cacheUse) *answers {
 // cacheUse is what a command needs the cache for.
 type cacheUse struct {
 	deletes bool // Redis is told even where nothing is to be read from there
+	needed  bool // without Redis there is nothing to do
 	quiet   bool // that Redis is away is not said
 }
 
 // cachedClient is client with what is kept in Redis; the function ends both.
 func (a *app) cachedClient(ctx context.Context, use cacheUse, opts ...client.Option) (*client.Client, func()) {
+	c, end := a.keptClient(ctx, use, opts...)
+	return c, func() { _ = end() } // nothing was deleted, so that there is nothing to fail
+}
+
+// keptClient is cachedClient whose end fails if Redis could not be told of a deletion.
+func (a *app) keptClient(ctx context.Context, use cacheUse, opts ...client.Option) (*client.Client, func() error) {
 	settings := config.ReadCaching(a.reader)
 	var kept *answers
 	if settings.Enabled || use.deletes {
 		kept = a.answers(settings, use)
+	}
+	if use.needed && settings.Redis.IsZero() {
+		a.problem("REDIS_URL", "is not set: processes share nothing of any user")
 	}
 	if kept != nil {
 		opts = append(opts, client.WithCache(kept.cache))
 	}
 	c := a.client(opts...)
 	if c == nil || a.refusal() != nil {
-		kept.close(ctx)
-		return c, func() {
-			if c != nil {
-				_ = c.Close()
+		_ = kept.close(ctx)
+		return c, func() error {
+			if c == nil {
+				return nil
 			}
+			return c.Close()
 		}
 	}
 	kept.greet(ctx)
-	return c, func() {
+	return c, func() error {
 		_ = c.Close()
-		kept.close(ctx)
+		return kept.close(ctx)
 	}
 }
 
@@ -119,20 +130,49 @@ func (k *answers) greet(ctx context.Context) {
 	}
 }
 
-// close ends it, and says what Redis missed.
-func (k *answers) close(ctx context.Context) {
+// errUntold is a deletion that others may not see for a while.
+var errUntold = exitWith(ExitStopped, errors.New(`the Redis of REDIS_URL could not be told, and may still show to others what it kept of the user: once it serves, run "asleep users forget" with this user`))
+
+// deleting has the user's deletion by do taken out of Redis too, and fails if it could not
+// be told: nobody would make up for it when this process is gone.
+func (a *app) deleting(ctx context.Context, use cacheUse, ask func() error, do func(*client.Client) error) error {
+	use.deletes = true
+	c, end := a.keptClient(ctx, use)
+	told := false
+	defer func() {
+		if !told {
+			_ = end()
+		}
+	}()
+	if err := a.refusal(); err != nil {
+		return err
+	}
+	if err := ask(); err != nil {
+		return err
+	}
+	failed := do(c)
+	told = true
+	if err := end(); err != nil {
+		return errors.Join(failed, err)
+	}
+	return failed
+}
+
+// close ends it, and says what Redis missed: errUntold if that was a deletion.
+func (k *answers) close(ctx context.Context) error {
 	if k == nil {
-		return
+		return nil
 	}
 	stats := k.cache.Stats()
 	err := k.cache.Close()
 	_ = k.tier.Close()
 	switch {
 	case errors.Is(err, cache.ErrDeferred):
-		k.app.note(ctx, "Redis could not be told what was deleted, and may still show it to others: once it serves, delete again", "redis", "not told")
+		return errUntold
 	case stats.FarShuts > 0 && !k.away && !k.quiet:
 		k.app.note(ctx, "Redis was slow or away for a while: what it has was asked of the service", "redis", "away for a while")
 	}
+	return nil
 }
 
 // reasonOf is an error of Redis without the packages it came through.

@@ -76,14 +76,37 @@ func TestTheSecondFetchBesideARedisMakesListCallsOnly(t *testing.T) {
 	}
 }
 
+// TestTheRedisOfACommandMayHaveAPrivateCAOrSentinels: it is used, not only accepted.
+func TestTheRedisOfACommandMayHaveAPrivateCAOrSentinels(t *testing.T) {
+	t.Parallel()
+	ca := dbtest.NewCA(t)
+	tls := dbtest.RedisTLS(t, ca, true, "redis.internal")
+	cert, key := ca.Issue(t, "asleep")
+	for name, url := range map[string]string{
+		"tls":       "rediss://" + tls.Addr + unhurried + "&server_name=redis.internal&ca_file=" + ca.File + "&cert_file=" + cert + "&key_file=" + key,
+		"sentinels": dbtest.RedisSentinel(t, "sesame").URL("&" + unhurried[1:]),
+		"a cluster": "redis://:sesame@" + dbtest.RedisCluster(t, 3, "--requirepass", "sesame")[1].Addr + unhurried + "&cluster=true",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := toStdout(t, url)
+			f.unhurried()
+			if p := f.unhurried(); !strings.Contains(p.stderr.String(), "from the cache") || strings.Contains(p.stderr.String(), "sesame") {
+				t.Errorf("the second run: %s", &p.stderr)
+			}
+		})
+	}
+}
+
 func TestAFetchBesideARedisInTroubleSaysSoOnce(t *testing.T) {
 	t.Parallel()
 	stalled, locked := dbtest.Redis(t), dbtest.Redis(t, "--requirepass", "sesame")
 	stalled.Stall()
 	for name, url := range map[string]string{
+		"strange CA":    "rediss://:hunter2@" + dbtest.RedisTLS(t, dbtest.NewCA(t), false, "127.0.0.1").Addr + unhurried,
 		"nobody there":  "redis://127.0.0.1:1",
 		"stalled":       "redis://" + stalled.Addr,
-		"wrong":         "redis://:hunter2@" + locked.Addr,
+		"wrong":         "redis://:hunter2@" + locked.Addr + unhurried,
 		"unknown host":  "redis://redis.invalid:6379",
 		"not for Redis": "", // a service that is none: the fake
 	} {
@@ -91,11 +114,14 @@ func TestAFetchBesideARedisInTroubleSaysSoOnce(t *testing.T) {
 			t.Parallel()
 			f := toStdout(t, url)
 			if url == "" {
-				f.env = []string{"REDIS_URL=redis" + strings.TrimPrefix(f.srv.URL, "http")}
+				f.env = []string{"REDIS_URL=redis" + strings.TrimPrefix(f.srv.URL, "http") + unhurried}
 			}
 			p := f.run(0)
 			if n := strings.Count(p.stderr.String(), "Redis"); n != 1 {
 				t.Errorf("it is said %d times:\n%s", n, &p.stderr)
+			}
+			if remedy := map[string]string{"strange CA": "ca_file=", "wrong": "check user and password", "not for Redis": "check host and port"}[name]; !strings.Contains(p.stderr.String(), remedy) {
+				t.Errorf("it does not say %q:\n%s", remedy, &p.stderr)
 			}
 			if n := len(strings.Split(strings.TrimSpace(p.stderr.String()), "\n")); n != 2 { // that, and the summary
 				t.Errorf("%d lines:\n%s", n, &p.stderr)
@@ -153,10 +179,49 @@ func TestOtherCommandsShareWhatRedisKeeps(t *testing.T) {
 	}
 
 	s.Kill()
-	f.args = []string{"users", "delete", user, "--yes"}
-	p := f.run(0)
-	if !strings.Contains(p.stderr.String(), "could not be told") {
+	f.args = []string{"sessions", "delete", "--user", user, "--all", "--yes"}
+	if p := f.run(5); !strings.Contains(p.stderr.String(), `could not be told`) || !strings.Contains(p.stderr.String(), "users forget") {
 		t.Errorf("nobody hears that Redis still has it:\n%s", &p.stderr)
+	}
+	f.args = []string{"users", "delete", user, "--yes"}
+	if p := f.run(5); !strings.Contains(p.stderr.String(), "the user was deleted") || !strings.Contains(p.stderr.String(), "could not be told") {
+		t.Errorf("nobody hears that Redis still has it:\n%s", &p.stderr)
+	}
+}
+
+// TestAForgottenUserIsAskedForAgain: Redis stood still while the session was deleted.
+func TestAForgottenUserIsAskedForAgain(t *testing.T) {
+	t.Parallel()
+	s := dbtest.Redis(t)
+	f := toStdout(t, "redis://"+s.Addr+unhurried)
+	var user, session string
+	for n := range f.truth() {
+		if r, ok := f.srv.Report(n.session, ""); ok && strings.Contains(r.Raw, `"COMPLETE"`) {
+			user, session = n.user, n.session
+		}
+	}
+	f.args = []string{"sessions", "get", "--user", user, session}
+	f.run(0)
+	s.Stall()
+	f.args = []string{"sessions", "delete", "--user", user, "--yes", session}
+	f.run(5)
+	f.args = []string{"users", "forget", user}
+	f.run(5)
+	s.Resume()
+	f.args = []string{"sessions", "get", "--user", user, session}
+	if p := f.run(0); !strings.Contains(p.stdout.String(), session) {
+		t.Fatal("Redis has forgotten it by itself")
+	}
+	f.args = []string{"users", "forget", user}
+	if p := f.run(0); !strings.Contains(p.stderr.String(), "was taken back") {
+		t.Errorf("%s", &p.stderr)
+	}
+	f.args = []string{"sessions", "get", "--user", user, session}
+	f.run(1)
+	f.env = nil
+	f.args = []string{"users", "forget", user}
+	if p := f.run(2); !strings.Contains(p.stderr.String(), "REDIS_URL is not set") {
+		t.Errorf("%s", &p.stderr)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/asleep-sdk/asleep/client"
 	"github.com/asleep-sdk/asleep/internal/config"
 	"github.com/asleep-sdk/asleep/internal/redact"
 )
@@ -24,6 +25,9 @@ func newSessionsDeleteCommand(a *app) *cobra.Command {
 		Use:   "delete --user USER_ID (SESSION_ID | --all)",
 		Short: "Delete a session, or all sessions of a user",
 		Long: `Delete a session, or with --all all sessions of a user. There is no way back.
+
+With REDIS_URL, what Redis keeps of the user is taken back too. Exit code 5 tells
+that it could not be told: "asleep users forget" is for that, once it serves.
 
 It asks first. Where nobody can be asked, --yes is needed.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -55,18 +59,15 @@ func (o *sessionsDeleteOptions) choose(args []string) {
 func (o *sessionsDeleteOptions) run(ctx context.Context) error {
 	o.app.checkID(o.app.origin("user").label, o.user)
 	o.confirm.check()
-	c, end := o.app.cachedClient(ctx, cacheUse{deletes: true})
-	defer end()
-	if err := o.app.refusal(); err != nil {
-		return err
-	}
 	question := fmt.Sprintf("Delete session %q of user %q?", o.session, o.user)
 	if o.all {
 		question = fmt.Sprintf("Delete all sessions of user %q?", o.user)
 	}
-	if err := o.confirm.ask(ctx, question); err != nil {
-		return err
-	}
+	ask := func() error { return o.confirm.ask(ctx, question) }
+	return o.app.deleting(ctx, cacheUse{}, ask, func(c *client.Client) error { return o.delete(ctx, c) })
+}
+
+func (o *sessionsDeleteOptions) delete(ctx context.Context, c *client.Client) error {
 	if o.all {
 		if err := c.DeleteAllSessions(ctx, o.user); err != nil {
 			return err

@@ -25,7 +25,8 @@ func newStoreEraseCommand(a *app) *cobra.Command {
 		Short: "Erase everything about a user from the store",
 		Long: `Erase everything about a user from the store: sessions, partial nights and events.
 There is no way back. The service keeps what it has: "asleep users delete" is for
-that, and comes first, or a later fetch would ask for the user again.
+that, and comes first, or a later fetch would ask for the user again; it clears
+Redis too.
 
 What arrives late about the user is refused from then on, for --refuse-for from
 now; so is every session that begins in that time. Backups are yours to erase.

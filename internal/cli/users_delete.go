@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/asleep-sdk/asleep/client"
 	"github.com/asleep-sdk/asleep/internal/redact"
 )
 
@@ -22,6 +23,9 @@ func newUsersDeleteCommand(a *app) *cobra.Command {
 		Short: "Delete a user with all sessions",
 		Long: `Delete a user with all sessions. There is no way back.
 
+With REDIS_URL, what Redis keeps of the user is taken back too. Exit code 5 tells
+that it could not be told: "asleep users forget" is for that, once it serves.
+
 It asks first. Where nobody can be asked, --yes is needed.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.user = a.argument("USER_ID", args)
@@ -35,17 +39,12 @@ It asks first. Where nobody can be asked, --yes is needed.`,
 
 func (o *usersDeleteOptions) run(ctx context.Context) error {
 	o.confirm.check()
-	c, end := o.app.cachedClient(ctx, cacheUse{deletes: true})
-	defer end()
-	if err := o.app.refusal(); err != nil {
-		return err
-	}
-	if err := o.confirm.ask(ctx, fmt.Sprintf("Delete user %q with all sessions?", o.user)); err != nil {
-		return err
-	}
-	if err := c.DeleteUser(ctx, o.user); err != nil {
-		return err
-	}
-	o.app.note(ctx, "the user was deleted", "user", redact.User(o.user))
-	return nil
+	ask := func() error { return o.confirm.ask(ctx, fmt.Sprintf("Delete user %q with all sessions?", o.user)) }
+	return o.app.deleting(ctx, cacheUse{}, ask, func(c *client.Client) error {
+		if err := c.DeleteUser(ctx, o.user); err != nil {
+			return err
+		}
+		o.app.note(ctx, "the user was deleted", "user", redact.User(o.user))
+		return nil
+	})
 }

@@ -78,9 +78,12 @@ func ShowURL(text string) string {
 }
 
 // hideSecrets replaces the values that name a secret, and tells whether there
-// were any.
+// were any. The name of a file is none.
 func hideSecrets(query url.Values) (found bool) {
 	for name := range query {
+		if strings.HasSuffix(name, "_file") {
+			continue
+		}
 		for _, word := range []string{"pass", "secret", "token", "key", "auth"} {
 			if strings.Contains(strings.ToLower(name), word) {
 				query[name], found = []string{hiddenPart}, true

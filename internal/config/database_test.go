@@ -68,7 +68,9 @@ func TestAPasswordInADatabaseURLIsNotShown(t *testing.T) {
 		"postgres://db/asleep?user=me&Password=hunter2": "postgres://db/asleep?Password=xxxxx&user=me",
 		"postgres://db/asleep?a=1;password=hunter2":     "postgres://db/asleep",
 		"mongodb://me:hunter2@a:27017,b:27017/asleep":   "mongodb:(not shown)",
-		"hunter2": "(not a URL)",
+		"rediss://r?key_file=/etc/r.key":                "rediss://r?key_file=/etc/r.key",
+		"redis://r?sentinel_password=hunter2":           "redis://r?sentinel_password=xxxxx",
+		"hunter2":                                       "(not a URL)",
 	} {
 		got := config.ShowURL(text)
 		if strings.Contains(got, "ter2") {

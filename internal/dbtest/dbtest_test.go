@@ -180,3 +180,31 @@ func TestFerretKeepsItsPortOverAKill(t *testing.T) {
 		t.Errorf("restarted server: %v", err)
 	}
 }
+
+func TestSentinelsFailOver(t *testing.T) {
+	t.Parallel()
+	for name, password := range map[string]string{"open": "", "with a password": "sesame"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := dbtest.RedisSentinel(t, password)
+			s.Primary.Kill()
+			s.AwaitFailover(t)
+		})
+	}
+}
+
+func TestARedisWithTLSSpeaksNothingElse(t *testing.T) {
+	t.Parallel()
+	ca := dbtest.NewCA(t)
+	s := dbtest.RedisTLS(t, ca, true, "127.0.0.1")
+	c, err := net.Dial("tcp", s.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	_ = c.SetDeadline(time.Now().Add(2 * time.Second))
+	_, _ = c.Write([]byte("PING\r\n"))
+	if n, err := c.Read(make([]byte, 64)); err == nil && n == len("+PONG\r\n") {
+		t.Error("it answers without TLS")
+	}
+}

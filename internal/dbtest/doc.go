@@ -3,8 +3,8 @@
 //
 // # The model
 //
-// [Redis], [RedisCluster], [Postgres] and [Ferret] start a server for one test and end it
-// with the test. A [Server] is a process that a test may also mistreat: it can be
+// [Redis], [RedisTLS], [RedisCluster], [RedisSentinel], [Postgres] and [Ferret] start servers
+// for one test and end them with the test. A [Server] is a process that a test may also mistreat: it can be
 // stalled ([Server.Stall]), killed ([Server.Kill]) and started again on the same
 // port with what it had on disk ([Server.Restart]). [Cluster.Database] makes a
 // PostgreSQL database for one test, which is cheaper than a server for each.

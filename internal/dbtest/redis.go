@@ -5,10 +5,12 @@ package dbtest
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -20,42 +22,62 @@ import (
 // its command line, such as "--maxmemory", "8mb". Its URL is "redis://" + Addr.
 func Redis(tb testing.TB, args ...string) *Server {
 	tb.Helper()
-	bin, err := exec.LookPath("redis-server")
-	if err != nil {
-		missing(tb, "redis-server", "redis-server")
-	}
+	return startRedis(tb, redisDialer{}, "--port", args)
+}
+
+// startRedis starts one that listens by the option named, plain or with TLS.
+func startRedis(tb testing.TB, by redisDialer, listens string, args []string) *Server {
+	tb.Helper()
+	bin := redisServer(tb)
 	dir := tb.TempDir()
+	if at := slices.Index(args, "--requirepass"); at >= 0 {
+		by.password = args[at+1]
+	}
 	s := &Server{
 		name: "redis-server",
 		quit: syscall.SIGTERM,
 		command: func(port int) *exec.Cmd {
 			all := []string{
-				"--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", dir,
+				listens, strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", dir,
 				"--save", "", "--appendonly", "no", "--loglevel", "warning",
 			}
 			return exec.Command(bin, append(all, args...)...)
 		},
 		ready: func(addr string) bool {
-			answer, err := redisCommand(context.WithoutCancel(tb.Context()), addr, "PING")
-			// A server with a password is up when it asks for it.
-			return err == nil && (answer == "+PONG" || strings.HasPrefix(answer, "-NOAUTH"))
+			answer, err := by.command(context.WithoutCancel(tb.Context()), addr, "PING")
+			// A server that asks for a password is up, and so is one that says that it
+			// loads what it has saved, or that its master is away.
+			return err == nil && (answer == "+PONG" || strings.HasPrefix(answer, "-"))
 		},
+		redis: by,
 	}
 	s.start(tb)
 	return s
+}
+
+func redisServer(tb testing.TB) string {
+	tb.Helper()
+	bin, err := exec.LookPath("redis-server")
+	if err != nil {
+		missing(tb, "redis-server", "redis-server")
+	}
+	return bin
 }
 
 // clusterSlots is how many hash slots a Redis cluster has.
 const clusterSlots = 16384
 
 // RedisCluster starts a Redis cluster of so many masters that share the slots
-// evenly, and returns when every node knows all of them.
-func RedisCluster(tb testing.TB, nodes int) []*Server {
+// evenly, and returns when every node knows all of them. args are further options of
+// each.
+func RedisCluster(tb testing.TB, nodes int, args ...string) []*Server {
 	tb.Helper()
 	all := make([]*Server, nodes)
 	for i := range all {
-		all[i] = Redis(tb, "--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf",
-			"--cluster-port", strconv.Itoa(freePort(tb)), "--cluster-node-timeout", "2000")
+		all[i] = Redis(tb, append([]string{
+			"--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf",
+			"--cluster-port", strconv.Itoa(freePort(tb)), "--cluster-node-timeout", "2000",
+		}, args...)...)
 		first, last := i*clusterSlots/nodes, (i+1)*clusterSlots/nodes-1
 		must(tb, all[i], "CLUSTER", "ADDSLOTSRANGE", strconv.Itoa(first), strconv.Itoa(last))
 		must(tb, all[i], "CLUSTER", "SET-CONFIG-EPOCH", strconv.Itoa(i+1))
@@ -77,7 +99,7 @@ func awaitCluster(tb testing.TB, s *Server, nodes int) {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		info, err := redisCommand(ctx, s.Addr, "CLUSTER", "INFO")
+		info, err := s.redis.command(ctx, s.Addr, "CLUSTER", "INFO")
 		if err == nil && strings.Contains(info, "cluster_state:ok") && strings.Contains(info, fmt.Sprintf("cluster_known_nodes:%d", nodes)) {
 			return
 		}
@@ -91,16 +113,22 @@ func awaitCluster(tb testing.TB, s *Server, nodes int) {
 
 func must(tb testing.TB, s *Server, command ...string) string {
 	tb.Helper()
-	answer, err := redisCommand(tb.Context(), s.Addr, command...)
+	answer, err := s.redis.command(tb.Context(), s.Addr, command...)
 	if err != nil || strings.HasPrefix(answer, "-") {
 		tb.Fatalf("%s: %v %s", strings.Join(command, " "), err, answer)
 	}
 	return answer
 }
 
-// redisCommand sends one command over a connection of its own and returns the
-// answer: a simple answer with its sign, a string bare, an array by lines.
-func redisCommand(ctx context.Context, addr string, command ...string) (string, error) {
+// redisDialer is how to speak to a Redis.
+type redisDialer struct {
+	password string
+	tls      *tls.Config
+}
+
+// command sends one command over a connection of its own and returns the answer: a
+// simple answer with its sign, a string bare, an array by lines.
+func (d redisDialer) command(ctx context.Context, addr string, command ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	c, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
@@ -112,6 +140,19 @@ func redisCommand(ctx context.Context, addr string, command ...string) (string, 
 	if err := c.SetDeadline(deadline); err != nil {
 		return "", err
 	}
+	if d.tls != nil {
+		c = tls.Client(c, d.tls)
+	}
+	answers := bufio.NewReader(c)
+	if d.password != "" {
+		if _, err := ask(c, answers, "AUTH", d.password); err != nil {
+			return "", err
+		}
+	}
+	return ask(c, answers, command...)
+}
+
+func ask(c io.Writer, answers *bufio.Reader, command ...string) (string, error) {
 	var request strings.Builder
 	fmt.Fprintf(&request, "*%d\r\n", len(command))
 	for _, word := range command {
@@ -120,7 +161,7 @@ func redisCommand(ctx context.Context, addr string, command ...string) (string, 
 	if _, err := io.WriteString(c, request.String()); err != nil {
 		return "", err
 	}
-	return readAnswer(bufio.NewReader(c))
+	return readAnswer(answers)
 }
 
 func readAnswer(r *bufio.Reader) (string, error) {

@@ -33,6 +33,7 @@ type Server struct {
 	command func(port int) *exec.Cmd // makes the process anew
 	ready   func(addr string) bool
 	quit    os.Signal // asks it to end
+	redis   redisDialer
 
 	cmd  *exec.Cmd
 	log  *lockedBuffer

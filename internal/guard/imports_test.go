@@ -44,6 +44,7 @@ var rooms = []room{
 	{dir: "hypnogram", house: []string{"."}},
 	{dir: "cache", house: []string{"."}},
 	{dir: "cache/cachetest", house: []string{".", "cache"}},
+	{dir: "cache/journal", house: []string{".", "cache", "internal/filelock"}},
 	{dir: "cache/memory", house: []string{".", "cache"}, links: []string{"github.com/maypok86/otter/v2"}},
 	{dir: "cache/rediscache", house: []string{".", "cache", "internal/redisconn"}, links: []string{"github.com/redis/go-redis/v9"}},
 	{dir: "store", house: []string{"."}},

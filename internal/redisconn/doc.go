@@ -23,8 +23,21 @@
 //	redis://host:7000?addr=host2:7000             a cluster, found from any of several
 //	redis://host:26379?master_name=m&addr=…       the master m that sentinels name
 //
-// Options of go-redis in the query, such as dial_timeout, pool_size or skip_verify,
-// go before what is tuned here.
+// User and password are those of the server. Sentinels that want some get them as
+// sentinel_username and sentinel_password; go-redis' own form, where they stand in front
+// and the server's are username and password in the query, is understood too. Options of
+// go-redis in the query, such as dial_timeout, pool_size or skip_verify, go before what
+// is tuned here.
+//
+// # TLS
+//
+// A server's certificate must be signed by an authority of the system and bear the name
+// that was dialled (of a cluster, that of the URL). The query of a rediss URL may say else:
+//
+//	ca_file=/path/ca.pem        the authorities to trust, in place of the system's
+//	cert_file=…&key_file=…      the client's own certificate; one file may hold both. It is
+//	                            read anew for each connection, so that it can be renewed
+//	server_name=redis.internal  the name that the certificate has to bear
 //
 // # How it fails
 //
@@ -34,6 +47,7 @@
 //	Redis slow      the same: an answer that comes after the budget is dropped
 //	Redis refuses   (read-only, loading, out of memory, wrong type) the same as down: it is of
 //	                no use. Only [redis.Nil] is an answer
+//	TLS, password   the same. [Explain] says what to do
 //	caller gone     its context's error, which counts for nothing
 //
 // go-redis reports failed dials to its logger, which is one for the whole program

@@ -39,15 +39,19 @@ func Open(rawURL string) (redis.UniversalClient, error) {
 	}
 	sentinel := query.Get("master_name") != ""
 	query.Del("cluster")
+	security, err := takeTLS(u.Scheme, query)
+	if err != nil {
+		return nil, fmt.Errorf("the Redis URL: %w", err)
+	}
 	u.RawQuery = query.Encode()
 	var client redis.UniversalClient
 	switch {
 	case sentinel:
-		client, err = openSentinel(u.String())
+		client, err = openSentinel(u, query, security)
 	case cluster:
-		client, err = openCluster(u)
+		client, err = openCluster(u, security)
 	default:
-		client, err = openSingle(u.String())
+		client, err = openSingle(u.String(), security)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the Redis URL: %w", err)
@@ -55,7 +59,7 @@ func Open(rawURL string) (redis.UniversalClient, error) {
 	return client, nil
 }
 
-func openSingle(rawURL string) (redis.UniversalClient, error) {
+func openSingle(rawURL string, security *secured) (redis.UniversalClient, error) {
 	o, err := redis.ParseURL(rawURL)
 	if err != nil {
 		return nil, err
@@ -64,12 +68,12 @@ func openSingle(rawURL string) (redis.UniversalClient, error) {
 		retries: &o.MaxRetries, dials: &o.DialerRetries, dial: &o.DialTimeout,
 		read: &o.ReadTimeout, write: &o.WriteTimeout, pool: &o.PoolTimeout,
 		contexts: &o.ContextTimeoutEnabled, anonymous: &o.DisableIdentity,
-		maintenance: &o.MaintNotificationsConfig, tls: o.TLSConfig,
+		maintenance: &o.MaintNotificationsConfig, tls: o.TLSConfig, security: security,
 	})
 	return redis.NewClient(o), nil
 }
 
-func openCluster(u *url.URL) (redis.UniversalClient, error) {
+func openCluster(u *url.URL, security *secured) (redis.UniversalClient, error) {
 	if u.Path != "" && u.Path != "/" && u.Path != "/0" {
 		return nil, fmt.Errorf("path %q: a cluster has no numbered databases, leave the path out", u.Path)
 	}
@@ -81,21 +85,40 @@ func openCluster(u *url.URL) (redis.UniversalClient, error) {
 		retries: &o.MaxRetries, dials: &o.DialerRetries, dial: &o.DialTimeout,
 		read: &o.ReadTimeout, write: &o.WriteTimeout, pool: &o.PoolTimeout,
 		contexts: &o.ContextTimeoutEnabled, anonymous: &o.DisableIdentity,
-		maintenance: &o.MaintNotificationsConfig, tls: o.TLSConfig,
+		maintenance: &o.MaintNotificationsConfig, tls: o.TLSConfig, security: security,
 	})
 	return redis.NewClusterClient(o), nil
 }
 
-func openSentinel(rawURL string) (redis.UniversalClient, error) {
-	o, err := redis.ParseFailoverURL(rawURL)
+// openSentinel takes user and password of the URL for those of the servers, as in all other
+// forms. go-redis takes them for those of the sentinels, and the servers' out of the query,
+// which is understood too.
+func openSentinel(u *url.URL, query url.Values, security *secured) (redis.UniversalClient, error) {
+	watchers := url.UserPassword(query.Get("sentinel_username"), query.Get("sentinel_password"))
+	theirs := query.Has("sentinel_username") || query.Has("sentinel_password")
+	query.Del("sentinel_username")
+	query.Del("sentinel_password")
+	u.RawQuery = query.Encode()
+	o, err := redis.ParseFailoverURL(u.String())
 	if err != nil {
 		return nil, err
+	}
+	if theirs || !query.Has("password") {
+		if u.User != nil {
+			o.Username = u.User.Username()
+			o.Password, _ = u.User.Password()
+		}
+		o.SentinelUsername = watchers.Username()
+		o.SentinelPassword, _ = watchers.Password()
+	}
+	if o.TLSConfig != nil {
+		o.TLSConfig.ServerName = "" // sentinels and servers are of many names: each goes by its own
 	}
 	tune(knobs{
 		retries: &o.MaxRetries, dials: &o.DialerRetries, dial: &o.DialTimeout,
 		read: &o.ReadTimeout, write: &o.WriteTimeout, pool: &o.PoolTimeout,
 		contexts: &o.ContextTimeoutEnabled, anonymous: &o.DisableIdentity,
-		tls: o.TLSConfig,
+		tls: o.TLSConfig, security: security,
 	})
 	return redis.NewFailoverClient(o), nil
 }
@@ -107,6 +130,7 @@ type knobs struct {
 	contexts, anonymous     *bool
 	maintenance             **maintnotifications.Config // nil: go-redis has none for sentinels
 	tls                     *tls.Config
+	security                *secured
 }
 
 // tune gives up early. The defaults of go-redis wait for seconds, and repeat: a
@@ -122,9 +146,7 @@ func tune(k knobs) {
 	if k.maintenance != nil {
 		*k.maintenance = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	}
-	if k.tls != nil {
-		k.tls.MinVersion = max(k.tls.MinVersion, tls.VersionTLS12)
-	}
+	k.security.apply(k.tls)
 }
 
 func preset[T comparable](option *T, value T) {

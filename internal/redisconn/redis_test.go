@@ -17,8 +17,8 @@ import (
 // slack is what a busy machine may add to a budget.
 const slack = 60 * time.Millisecond
 
+// TestARealRedisInTroubleCostsABudgetThenNothing is about time, and runs alone.
 func TestARealRedisInTroubleCostsABudgetThenNothing(t *testing.T) {
-	t.Parallel()
 	s := dbtest.Redis(t)
 	impatient := open(t, "redis://"+s.Addr)
 	plain := redis.NewClient(&redis.Options{Addr: s.Addr}) // go-redis as it comes: waits 5 s, and repeats
