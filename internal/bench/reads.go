@@ -99,7 +99,7 @@ func (l *library) withServe(ctx context.Context, do func(*process) error) (took 
 	if err != nil {
 		return took, err
 	}
-	cmd := exec.CommandContext(ctx, path, "serve")
+	cmd := exec.CommandContext(ctx, path, "serve") //nolint:gosec // built above
 	cmd.Env = append(os.Environ(), l.env...)
 	return withProcess(cmd, do)
 }
@@ -147,7 +147,7 @@ func withProcess(cmd *exec.Cmd, do func(*process) error) (took usage, err error)
 
 // answerBare is the bare handler.
 func answerBare(out io.Writer) error {
-	body, err := os.ReadFile(os.Getenv(bareVariable))
+	body, err := os.ReadFile(os.Getenv(bareVariable)) //nolint:gosec // of withBare
 	if err != nil {
 		return err
 	}
@@ -170,11 +170,8 @@ func answerBare(out io.Writer) error {
 
 // reading is a request as bytes.
 func reading(path string, header ...string) []byte {
-	text := "GET " + path + " HTTP/1.1\r\nHost: bench\r\nx-api-key: " + readKey + "\r\n"
-	for _, line := range header {
-		text += line + "\r\n"
-	}
-	return []byte(text + "\r\n")
+	lines := append([]string{"GET " + path + " HTTP/1.1", "Host: bench", "x-api-key: " + readKey}, header...)
+	return []byte(strings.Join(lines, "\r\n") + "\r\n\r\n")
 }
 
 // readings are so many of one request.
