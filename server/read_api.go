@@ -146,6 +146,12 @@ func (a *readAPI) within(r *http.Request, timeout time.Duration, fn func(context
 	}
 }
 
+// ofStore asks the store, which its guard gives a time, and judges its errors.
+func ofStore[T any](ctx context.Context, fn func(context.Context) (T, error)) (T, error) {
+	v, err := fn(ctx)
+	return v, stored(err)
+}
+
 // ofUpstream is the client that asks the service, or the cache before it.
 func (a *readAPI) ofUpstream() *client.Client { return a.upstream.client.Load() }
 

@@ -84,9 +84,9 @@ func (a *readAPI) list(ctx context.Context, q *question) (*reply, error) {
 func (a *readAPI) storedPage(ctx context.Context, q *question) (page, error) {
 	query := store.Query{UserID: q.user, After: q.cursor.after, Limit: q.limit + 1, Brief: true}
 	query.From, query.To = q.instants()
-	found, err := a.sessions.List(ctx, query)
+	found, err := ofStore(ctx, func(ctx context.Context) ([]store.Session, error) { return a.sessions.List(ctx, query) })
 	if err != nil {
-		return page{}, stored(err)
+		return page{}, err
 	}
 	p := page{source: fromStore, items: []item{}}
 	if len(found) > q.limit {
