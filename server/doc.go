@@ -103,7 +103,8 @@
 //	                               reads are of the store, else 502, 503 or 504; degraded, but of
 //	                               one that answers nonsense only who asks can tell
 //	limits away                    requests are let in
-//	reads that never end           504, and from 512 of them on 503; deliveries go on
+//	reads that never end           504, and while 512 of them are under way 503 after a second;
+//	                               deliveries go on
 //	Redis away                     degraded; calls are answered by the service itself
 //	notify address away            notifications are tried again for almost three days
 //	more events than can be worked 503 from Backlog on; nothing that was acknowledged is dropped
