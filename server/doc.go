@@ -81,8 +81,11 @@
 // # Health
 //
 // /live says that the process answers. /ready says that events should be sent
-// here: not before the service has started, and not from the first moment of
-// its end. /health names parts and how they are, and nothing of their insides.
+// here: not before the service has started, not from the first moment of its end, and
+// not while a part that it cannot do without is unhealthy, which it names then. A
+// balancer that has nowhere else to send goes by /live: reads that need no database are
+// still answered, and deliveries told when to come again. /health names parts and how
+// they are, and nothing of their insides.
 // A part is asked when somebody wants to know and its last answer is old, within
 // a second, and never twice at once, so that asking for the health in a loop loads
 // nothing.
@@ -90,12 +93,19 @@
 // # How it fails
 //
 //	database away, full, locked    deliveries are answered 503 with Retry-After and come again;
-//	                               /health is unhealthy; workers wait
-//	                               reads are 503 within two seconds
-//	API away                       events that have to be confirmed wait, burning no attempt;
-//	                               reads are of the store, else 502, 503 or 504; degraded
+//	                               /health and /ready say so; workers wait
+//	                               reads are of the cache or the service where these have what is
+//	                               asked for, which X-Source says, else 503
+//	database that hangs            the first five calls of a kind wait, for three seconds at most;
+//	                               from then on callers are answered at once, and one a second finds
+//	                               out whether it is back (package store/guarded); reads and writes
+//	                               are judged apart, and workers ask the store itself
+//	API away, slow, lying          events that have to be confirmed wait, burning no attempt;
+//	                               reads are of the store, else 502, 503 or 504; degraded, but of
+//	                               one that answers nonsense only who asks can tell
 //	limits away                    requests are let in
-//	reads that never end           504, and from 512 of them on 503; deliveries go on
+//	reads that never end           504, and while 512 of them are under way 503 after a second;
+//	                               deliveries go on
 //	Redis away                     degraded; calls are answered by the service itself, each process
 //	                               limits its clients by itself
 //	notify address away            notifications are tried again for almost three days

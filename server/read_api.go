@@ -29,6 +29,7 @@ type readAPI struct {
 
 // How much one question may take of what all share.
 const (
+	slotTime  = time.Second     // to wait for a slot
 	maxReads  = 512             // questions under way, also those that nobody waits for any more
 	storeTime = 3 * time.Second // for the store to answer
 )
@@ -101,22 +102,48 @@ func admission(err error) error {
 	return &failure{status: http.StatusServiceUnavailable, code: codeUnavailable, message: "nobody can tell now whether this token is good: try again later", retry: time.Second, cause: err}
 }
 
+// begin takes a slot, if there is one in time: many who ask at once are served one after
+// the other, and only where slots are held for long some are turned away.
+func (a *readAPI) begin(ctx context.Context) bool {
+	select {
+	case a.running <- struct{}{}:
+		return true
+	default:
+	}
+	patience := time.NewTimer(slotTime)
+	defer patience.Stop()
+	select {
+	case a.running <- struct{}{}:
+		return true
+	case <-patience.C:
+	case <-ctx.Done():
+	}
+	return false
+}
+
 type outcome struct {
 	reply    *reply
 	err      error
 	panicked any
 }
 
-// within waits for an answer no longer than the time, even if what makes it does
-// not care for its context: it then keeps its slot until it ends.
+// within waits for an answer no longer than the time. A [TokenVerifier] of somebody else
+// may not care for its context, so it gets a goroutine that is left behind if need be, and
+// then keeps its slot until it ends; the client does care, and the store has its guard.
 func (a *readAPI) within(r *http.Request, timeout time.Duration, fn func(context.Context) (*reply, error)) (*reply, error) {
-	select {
-	case a.running <- struct{}{}:
-	default:
-		return nil, &failure{status: http.StatusServiceUnavailable, code: codeUnavailable, message: "too much is asked at once: try again later", retry: time.Second}
-	}
 	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	defer cancel()
+	if !a.begin(ctx) {
+		return nil, &failure{status: http.StatusServiceUnavailable, code: codeUnavailable, message: "too much is asked at once: try again later", retry: time.Second}
+	}
+	if a.verifier == nil {
+		defer func() { <-a.running }()
+		p, err := fn(ctx)
+		if err != nil && ctx.Err() != nil {
+			err = errTimeout
+		}
+		return p, err
+	}
 	done := make(chan outcome, 1)
 	go func() {
 		var o outcome
@@ -138,6 +165,12 @@ func (a *readAPI) within(r *http.Request, timeout time.Duration, fn func(context
 	case <-ctx.Done():
 		return nil, errTimeout
 	}
+}
+
+// ofStore asks the store, which its guard gives a time, and judges its errors.
+func ofStore[T any](ctx context.Context, fn func(context.Context) (T, error)) (T, error) {
+	v, err := fn(ctx)
+	return v, stored(err)
 }
 
 // ofUpstream is the client that asks the service, or the cache before it.

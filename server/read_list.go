@@ -88,9 +88,9 @@ func (a *readAPI) list(ctx context.Context, q *question) (*reply, error) {
 func (a *readAPI) storedPage(ctx context.Context, q *question) (page, error) {
 	query := store.Query{UserID: q.user, After: q.cursor.after, Limit: q.limit + 1, Brief: true}
 	query.From, query.To = q.instants()
-	found, err := a.newest(ctx, query)
+	found, err := ofStore(ctx, func(ctx context.Context) ([]listed, error) { return a.newest(ctx, query) })
 	if err != nil {
-		return page{}, stored(err)
+		return page{}, err
 	}
 	p := page{source: fromStore, items: []item{}, stored: slices.ContainsFunc(found, func(l listed) bool { return !l.recording })}
 	if len(found) > q.limit {

@@ -19,16 +19,15 @@ type night struct {
 // night looks for a session in the store. It is [errAbsent] where the reader, or
 // the user that is named, has nothing to do with it.
 func (a *readAPI) night(ctx context.Context, q *question) (n night, err error) {
-	n.session, err = a.sessions.Get(ctx, q.session)
-	err = stored(err)
+	n.session, err = ofStore(ctx, func(ctx context.Context) (store.Session, error) { return a.sessions.Get(ctx, q.session) })
 	if err != nil && !errors.Is(err, errAbsent) {
 		return n, err
 	}
 	if err == nil && n.session.Settled && n.session.Form == store.FormReport {
 		return n, n.belongs(q)
 	}
-	n.partial, err = a.sessions.Partial(ctx, q.session)
-	if err = stored(err); err != nil && !errors.Is(err, errAbsent) {
+	n.partial, err = ofStore(ctx, func(ctx context.Context) (store.Partial, error) { return a.sessions.Partial(ctx, q.session) })
+	if err != nil && !errors.Is(err, errAbsent) {
 		return n, err
 	}
 	return n, n.belongs(q)

@@ -112,12 +112,12 @@ const maxDays = 2000
 func (a *readAPI) buckets(ctx context.Context, q *question) ([]bucket, error) {
 	query := store.StatsQuery{UserID: q.user, Period: q.period}
 	query.From, query.To = q.instants()
-	found, err := a.sessions.Stats(ctx, query)
+	found, err := ofStore(ctx, func(ctx context.Context) ([]store.Bucket, error) { return a.sessions.Stats(ctx, query) })
 	list := make([]bucket, len(found))
 	for i := range found {
 		list[i] = bucketOf(found[i])
 	}
-	return list, stored(err)
+	return list, err
 }
 
 // averages are those of the service, in its own words.
@@ -176,9 +176,11 @@ func (a *readAPI) summary(ctx context.Context, q *question) (*reply, error) {
 }
 
 func (a *readAPI) storedSummary(ctx context.Context, q *question, s *summary) error {
-	last, err := a.sessions.List(ctx, store.Query{UserID: q.user, Limit: 1, Brief: true})
+	last, err := ofStore(ctx, func(ctx context.Context) ([]store.Session, error) {
+		return a.sessions.List(ctx, store.Query{UserID: q.user, Limit: 1, Brief: true})
+	})
 	if err != nil || len(last) == 0 || last[0].UserID != q.user {
-		return stored(err)
+		return err
 	}
 	s.Last = new(q.item(last[0]))
 	found, err := a.buckets(ctx, q)

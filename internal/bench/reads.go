@@ -14,7 +14,6 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/asleep-sdk/asleep/asleeptest"
@@ -29,26 +28,23 @@ const readKey = "a-key-for-readers-of-the-bench"
 // what is in it, by net/http and nothing else.
 const bareVariable = "ASLEEP_BENCH_BARE"
 
-// command is `asleep`, built once a process: what is measured is the program that
-// people run.
-var command = sync.OnceValues(func() (string, error) {
+// build builds `asleep`: what is measured is the program that people run.
+func build(ctx context.Context, path string) error {
 	_, file, _, _ := runtime.Caller(0)
-	dir, err := os.MkdirTemp("", "asleep-bench-command-")
-	if err != nil {
-		return "", err
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", path, "./cmd/asleep") //nolint:gosec // our own command
+	cmd.Dir = filepath.Join(filepath.Dir(file), "..", "..")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return notMeasured(fmt.Sprintf("the command cannot be built: %v: %s", err, out))
 	}
-	path := filepath.Join(dir, "asleep")
-	build := exec.Command("go", "build", "-trimpath", "-o", path, "./cmd/asleep")
-	build.Dir = filepath.Join(filepath.Dir(file), "..", "..")
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", notMeasured(fmt.Sprintf("the command cannot be built: %v: %s", err, out))
-	}
-	return path, nil
-})
+	return nil
+}
 
-// readers' world: a fake of the service, and a database with a user's nights in it.
+// library is what readers read: a fake of the service, a database with a user's night in
+// it, and the command that serves both.
 type library struct {
-	env    []string
+	command string
+	env     []string
+
 	stored string // the path of a night that is in the database
 	cached string // and of one that the service has, and the cache once it was asked for
 }
@@ -56,6 +52,10 @@ type library struct {
 // withLibrary makes one and calls do with it.
 func withLibrary(ctx context.Context, do func(*library) error) error {
 	return inDir(func(dir string) (err error) {
+		command := filepath.Join(dir, "asleep")
+		if err := build(ctx, command); err != nil {
+			return err
+		}
 		fake := asleeptest.New(asleeptest.Config{Users: 2, SessionsPerUser: 2, Ordinary: true})
 		var config net.ListenConfig
 		listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
@@ -82,6 +82,7 @@ func withLibrary(ctx context.Context, do func(*library) error) error {
 		}
 		const many = "1000000000"
 		return do(&library{
+			command: command,
 			env: []string{
 				"ASLEEP_API_KEY=" + benchKey, "ASLEEP_WEBHOOK_SECRET=" + benchSecret, "ASLEEP_BASE_URL=http://" + listener.Addr().String(),
 				"DATABASE_URL=sqlite:" + file, "ADDR=127.0.0.1:0", "ADMIN_ADDR=127.0.0.1:0", "READ_API_KEYS=" + readKey,
@@ -95,11 +96,7 @@ func withLibrary(ctx context.Context, do func(*library) error) error {
 
 // withServe starts `asleep serve` and calls do with it.
 func (l *library) withServe(ctx context.Context, do func(*process) error) (took usage, err error) {
-	path, err := command()
-	if err != nil {
-		return took, err
-	}
-	cmd := exec.CommandContext(ctx, path, "serve")
+	cmd := exec.CommandContext(ctx, l.command, "serve") //nolint:gosec // built above
 	cmd.Env = append(os.Environ(), l.env...)
 	return withProcess(cmd, do)
 }
@@ -147,7 +144,7 @@ func withProcess(cmd *exec.Cmd, do func(*process) error) (took usage, err error)
 
 // answerBare is the bare handler.
 func answerBare(out io.Writer) error {
-	body, err := os.ReadFile(os.Getenv(bareVariable))
+	body, err := os.ReadFile(os.Getenv(bareVariable)) //nolint:gosec // of withBare
 	if err != nil {
 		return err
 	}
@@ -170,11 +167,8 @@ func answerBare(out io.Writer) error {
 
 // reading is a request as bytes.
 func reading(path string, header ...string) []byte {
-	text := "GET " + path + " HTTP/1.1\r\nHost: bench\r\nx-api-key: " + readKey + "\r\n"
-	for _, line := range header {
-		text += line + "\r\n"
-	}
-	return []byte(text + "\r\n")
+	lines := append([]string{"GET " + path + " HTTP/1.1", "Host: bench", "x-api-key: " + readKey}, header...)
+	return []byte(strings.Join(lines, "\r\n") + "\r\n\r\n")
 }
 
 // readings are so many of one request.

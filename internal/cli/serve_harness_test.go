@@ -175,9 +175,13 @@ func completed(user, session string) string {
 }
 
 // figure reads a number of /metrics by the name and labels of its line.
-func (p *service) figure(tb testing.TB, line string) (value float64) {
+func (p *service) figure(tb testing.TB, line string) float64 {
 	tb.Helper()
-	text := p.page(tb, "/metrics")
+	return figureIn(tb, p.page(tb, "/metrics"), line)
+}
+
+func figureIn(tb testing.TB, text, line string) (value float64) {
+	tb.Helper()
 	for l := range strings.Lines(text) {
 		if rest, ok := strings.CutPrefix(l, line+" "); ok {
 			if _, err := fmt.Sscan(rest, &value); err != nil {
@@ -211,12 +215,20 @@ func (p *service) health(tb testing.TB) (h server.Health) {
 	return h
 }
 
-// drained waits until nothing in the inbox is left to do.
+// drained waits until nothing in the inbox is left to do. An inbox that does not answer has
+// no figures, which is not the same.
 func (p *service) drained(tb testing.TB) {
 	tb.Helper()
 	eventually(tb, "the inbox is empty", func() bool {
-		return p.figure(tb, `asleep_inbox_events{state="ready"}`)+p.figure(tb, `asleep_inbox_events{state="leased"}`)+
-			p.figure(tb, `asleep_inbox_events{state="delayed"}`) == 0
+		text := p.page(tb, "/metrics")
+		if !strings.Contains(text, "asleep_inbox_up 1") {
+			return false
+		}
+		left := 0.0
+		for _, state := range []string{"ready", "leased", "delayed"} {
+			left += figureIn(tb, text, `asleep_inbox_events{state="`+state+`"}`)
+		}
+		return left == 0
 	})
 }
 

@@ -121,7 +121,7 @@ func (s *storm) over(t *testing.T) {
 	stored := s.stored(t)
 	for _, session := range s.acked {
 		if !stored[session] {
-			t.Fatalf("%s was acknowledged and is not stored", session)
+			t.Fatalf("%s was acknowledged and is not stored: %.2000s", session, s.page(t, "/inbox?ids=true&state=dead&limit=5"))
 		}
 	}
 	mb := s.resident()

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -53,6 +54,54 @@ func TestADatabaseThatIsLockedRefusesUntilItIsFree(t *testing.T) {
 			t.Errorf("%s is stored: %v, want %v", session, got, want)
 		}
 	}
+}
+
+// TestADatabaseThatStaysLockedIsNotWaitedForByEverybody: writers are answered at once after
+// the first few, and readers as ever.
+func TestADatabaseThatStaysLockedIsNotWaitedForByEverybody(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "READ_API_KEYS="+stormKey)
+	p := s.serve(t)
+	h := newHook(t, hookSecret)
+	if status, _ := h.post(p.url, completed("user-1", "before")); status != http.StatusOK {
+		t.Fatalf("before: %d", status)
+	}
+	p.drained(t)
+	free := lock(t, s.file())
+	var first sync.WaitGroup
+	for n := range 8 {
+		first.Go(func() {
+			if status, _ := h.post(p.url, completed("user-1", fmt.Sprintf("first-%d", n))); status != http.StatusServiceUnavailable {
+				t.Errorf("while it is locked: %d", status)
+			}
+		})
+	}
+	first.Wait()
+	quick := 0
+	for n := range 20 {
+		begun := time.Now()
+		status, header := h.post(p.url, completed("user-1", fmt.Sprintf("later-%d", n)))
+		if status != http.StatusServiceUnavailable || header.Get("Retry-After") == "" {
+			t.Errorf("later: %d %v", status, header)
+		}
+		if time.Since(begun) < time.Second {
+			quick++
+		}
+	}
+	if quick < 15 { // some are the probes
+		t.Errorf("%d of 20 were answered within a second", quick)
+	}
+	if got := get(t, p.url+"/api/users/user-1/sessions?source=store", stormKey); got != http.StatusOK {
+		t.Errorf("a read: %d", got)
+	}
+	if got := get(t, p.url+"/ready", ""); got != http.StatusServiceUnavailable {
+		t.Errorf("/ready: %d", got)
+	}
+	free()
+	eventually(t, "it takes events again", func() bool {
+		status, _ := h.post(p.url, completed("user-1", "after"))
+		return status == http.StatusOK && get(t, p.url+"/ready", "") == http.StatusOK
+	})
 }
 
 // lock takes the write lock of a file, as another process would, until free is
