@@ -202,3 +202,23 @@ func TestTwoDocumentsOfOneSessionAreTold(t *testing.T) {
 		t.Errorf("opened: %v", err)
 	}
 }
+
+// TestCheckTellsDamage: what cannot be opened is told by its id, and all of it.
+func TestCheckTellsDamage(t *testing.T) {
+	t.Parallel()
+	u := database(t, server(t))
+	db := open(t, u, mongo.Config{}, store.Options{Sealer: keys(t, 1)})
+	put(t, db.Sessions(), store.Created, session("whole", "u", 0))
+	put(t, db.Sessions(), store.Created, session("torn", "u", 0))
+	if err := db.Check(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	sleep := raw(t, u).Collection("sleep_sessions")
+	damage := bson.D{{Key: "$set", Value: bson.D{{Key: "asleep.raw", Value: []byte("\x01damaged")}}}}
+	if _, err := sleep.UpdateOne(t.Context(), bson.D{{Key: "session_id", Value: "torn"}}, damage); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "torn") || strings.Contains(err.Error(), "whole") {
+		t.Errorf("%v, want the session that is damaged", err)
+	}
+}

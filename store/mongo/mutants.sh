@@ -44,7 +44,7 @@ mutants=(
   'document.go|	case s.codec.Sealer != nil:|	case s.codec.Sealer != nil && false:|nothing in the clear beside a Sealer'
   'document.go|	if len(size) > largest {|	if len(size) > 2*largest {|what no document holds is refused'
   'maintain.go|	if s.codec.Sealer != nil {|	if false {|resealing empties what was in the clear'
-  'maintain.go|return note("session", doc.SessionID, err)|return note("session", doc.SessionID, nil)|a check opens every payload'
+  'maintain.go|return note("session", doc.SessionID, err)|_ = err; return note("session", doc.SessionID, nil)|a check opens every payload'
   'errors.go|		text = strings.ReplaceAll(text, form, "xxxxx")|		text = strings.ReplaceAll(text, "xxxxx", form)|no error tells the password'
 )
 
