@@ -16,13 +16,13 @@ type share struct {
 	taken float64 // since it was turned on
 }
 
-// start turns it on with nothing in it, earning from `from` on. A random part of the
-// first token keeps processes that start together from sending together.
+// start turns it on with nothing in it, earning from `from` on. That the first token takes
+// a random part of another keeps processes that start together from sending together.
 func (s *share) start(from time.Time) {
 	if s.on {
 		return
 	}
-	*s = share{on: true, at: from, level: rand.Float64()}
+	*s = share{on: true, at: from, level: -rand.Float64()}
 }
 
 // stop turns it off.
@@ -51,12 +51,12 @@ func (s *share) take(now time.Time, cost int, rate, burst float64, maxWait time.
 	return wait, true
 }
 
-// booked is how many of its tokens are still to come.
-func (s *share) booked() float64 {
+// booked is how many of its tokens are still to come, at rate per second.
+func (s *share) booked(now time.Time, rate float64) float64 {
 	if !s.on {
 		return 0
 	}
-	return max(0, -s.level)
+	return max(0, -s.level-max(0, now.Sub(s.at).Seconds())*rate)
 }
 
 // seconds is a duration that does not overflow.

@@ -43,8 +43,8 @@ func TestAShareEarnsItsPartAndNothingBefore(t *testing.T) {
 			t.Errorf("token %d after %v, %v", i, wait, ok)
 		}
 	}
-	if wait, ok := s.take(now, 1, 10, 5, time.Second); ok || wait != 1400*ms || s.booked() != 3 {
-		t.Errorf("beyond its patience: %v, %v, %v booked", wait, ok, s.booked())
+	if wait, ok := s.take(now, 1, 10, 5, time.Second); ok || wait != 1400*ms || s.booked(now, 10) != 3 || s.booked(now.Add(1200*ms), 10) != 1 {
+		t.Errorf("beyond its patience: %v, %v, %v booked", wait, ok, s.booked(now, 10))
 	}
 	now = now.Add(time.Hour)
 	for i := range 6 {
@@ -64,9 +64,9 @@ func TestSharesThatStartTogetherDoNotSendTogether(t *testing.T) {
 	for range 1000 {
 		var s share
 		s.start(now)
-		if wait, _ := s.take(now, 1, 1, 1, time.Hour); wait > time.Second {
+		if wait, _ := s.take(now, 1, 1, 1, time.Hour); wait < time.Second || wait > 2*time.Second {
 			t.Fatalf("%v for a first token at 1/s", wait)
-		} else if wait < 500*ms {
+		} else if wait < 1500*ms {
 			early++
 		}
 	}

@@ -57,14 +57,19 @@ func (t *Throttle) deny(now time.Time, a *ask) {
 
 // request gathers what there is to say.
 func (t *Throttle) request(now time.Time) request {
+	part, _ := t.part()
+	booked, owed := t.share.booked(now, part), 0.0
 	if t.share.over(now) {
+		// Those who wait for the share longer than for the bucket are late for what was
+		// taken from there: it has earned that again, and others would send it too.
+		owed = max(0, booked-part*max(0, t.link.tail.Sub(now)).Seconds())
 		t.share.stop()
 	}
 	t.due.refund += float64(t.stock.expire(now))
 	n := min(len(t.pending), maxBatch)
 	r := request{
 		epoch: t.link.epoch, clock: t.link.clock, elapsed: now.Sub(t.link.seen), wall: now, back: t.link.back, asks: t.pending[:n:n],
-		tail: min(max(0, t.link.tail.Sub(now)), maxWait), accepted: t.accepted.Swap(0), refund: t.due.refund, limited: t.due.limited,
+		tail: min(max(0, t.link.tail.Sub(now)), maxWait), accepted: t.accepted.Swap(0), refund: t.due.refund, owed: owed, limited: t.due.limited,
 	}
 	t.pending = t.pending[n:]
 	if !r.back {
@@ -78,7 +83,7 @@ func (t *Throttle) request(now time.Time) request {
 	}
 	switch {
 	case r.back:
-		r.owed = t.share.booked()
+		r.owed = booked
 	case t.share.on && t.share.until.IsZero(): // single failures: what they used is paid
 		r.owed = t.share.taken
 	}
