@@ -67,7 +67,7 @@ test: ## the tests of every module, under the race detector; what they print may
 	@[ -z "$(RACE)" ] || { echo '-- what the race detector would distort'; go test -run '^TestTheMemoryOf' ./internal/cli && go test -run '^TestTenProcesses|^TestAThrottleOutlives' ./fleet; }
 
 tests:
-	$(call each_module,$(PACKAGED),go test $(RACE) $(TESTFLAGS) ./...)
+	$(call each_module,$(PACKAGED),go test -timeout 20m $(RACE) $(TESTFLAGS) ./...)
 
 race: ## the tests again and again in random order: RACECOUNT=5
 	$(race_check)

@@ -85,7 +85,7 @@ func readRound(connections int) func(context.Context, *library) (Outcome, error)
 			{Name: "bare/s", Format: "%.0f", Value: bare.rate()},
 			{Name: "µs of CPU each", Format: "%.0f", Value: took.CPU.Seconds() * 1e6 / (3 * readsARun)},
 			{Name: "of bare's", Format: "%.0f", Value: less.CPU.Seconds() * 1e6 / readsARun},
-			{Name: "ms p99", Format: "%.1f", Value: ms(quantile(cached.took, 0.99))},
+			{Name: "ms p99", Format: "%.1f", Value: ms(percentile99(cached.took))},
 			{Name: "of SQLite/s", Format: "%.0f", Value: stored.rate()},
 			{Name: "304/s", Format: "%.0f", Value: float64(unchanged.refused) / unchanged.elapsed.Seconds()},
 			{Name: "MB", Format: "%.0f", Value: took.MB},

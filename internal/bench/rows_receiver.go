@@ -92,7 +92,7 @@ func deliveryRound(connections int) func(context.Context, [][]byte) (Outcome, er
 		return Outcome{Contender: ours.Name, Figures: []Figure{
 			{Name: "acked/s", Format: "%.0f", Value: on.rate()},
 			{Name: "x storage off", Format: "%.2f", Value: on.rate() / off.rate()},
-			{Name: "ms p99", Format: "%.1f", Value: ms(quantile(on.took, 0.99))},
+			{Name: "ms p99", Format: "%.1f", Value: ms(percentile99(on.took))},
 			{Name: "µs of CPU each", Format: "%.0f", Value: took.CPU.Seconds() * 1e6 / float64(len(requests))},
 			{Name: "MB", Format: "%.0f", Value: took.MB},
 			{Name: "refused", Format: "%.0f", Value: float64(on.refused + off.refused)},
@@ -120,7 +120,7 @@ func pipelineRound(ctx context.Context, requests [][]byte) (Outcome, error) {
 	return Outcome{Contender: ours.Name, Figures: []Figure{
 		{Name: "done/acked", Format: "%.3f", Value: float64(done) / float64(first.acked+all.acked)},
 		{Name: "acked/s", Format: "%.0f", Value: all.rate()},
-		{Name: "ms p99", Format: "%.1f", Value: ms(quantile(all.took, 0.99))},
+		{Name: "ms p99", Format: "%.1f", Value: ms(percentile99(all.took))},
 		{Name: "ms to the first", Format: "%.0f", Value: ms(start)},
 		{Name: "MB", Format: "%.0f", Value: took.MB},
 		{Name: "refused", Format: "%.0f", Value: float64(first.refused + all.refused)},

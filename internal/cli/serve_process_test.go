@@ -336,7 +336,7 @@ func TestWhatOperatorsSeeIsNotOnThePublicAddress(t *testing.T) {
 		t.Fatalf("answered %d", status)
 	}
 	p.drained(t)
-	if text := p.page(t, "/metrics"); strings.Contains(text, "4242") || !strings.Contains(text, `asleep_pipeline_events_total{kind="SESSION_COMPLETE",outcome="done"} 1`) {
+	if text := p.page(t, "/metrics"); strings.Contains(text, "user-4242") || strings.Contains(text, "session-4242") || !strings.Contains(text, `asleep_pipeline_events_total{kind="SESSION_COMPLETE",outcome="done"} 1`) {
 		t.Errorf("the figures name a user, or not what was done:\n%s", text)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -174,7 +175,7 @@ func (s *storm) tally(route string) stormTally {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if t := s.seen[route]; t != nil {
-		return *t
+		return stormTally{statuses: maps.Clone(t.statuses), sources: maps.Clone(t.sources), took: slices.Clone(t.took)}
 	}
 	return stormTally{}
 }
@@ -199,19 +200,9 @@ func (t stormTally) most() time.Duration {
 func (s *storm) report(phase string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, name := range slices.Sorted(mapKeys(s.seen)) {
+	for _, name := range slices.Sorted(maps.Keys(s.seen)) {
 		t := s.seen[name]
 		s.tb.Logf("%-8s %-24s %v %v, 90 %% within %v", phase, name, t.statuses, t.sources, t.most().Round(time.Millisecond))
-	}
-}
-
-func mapKeys[V any](m map[string]V) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
-		}
 	}
 }
 
