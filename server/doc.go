@@ -104,8 +104,8 @@
 //	                               reads are of the store, else 502, 503 or 504; degraded, but of
 //	                               one that answers nonsense only who asks can tell
 //	limits away                    requests are let in
-//	reads that never end           504, and while 512 of them are under way 503 after a second;
-//	                               deliveries go on
+//	reads that never end           504, and while 512 of them wait for the API 503 after a second;
+//	                               what is stored is read all the same, deliveries go on
 //	Redis away                     degraded; calls are answered by the service itself, each process
 //	                               limits its clients by itself
 //	notify address away            notifications are tried again for almost three days

@@ -230,7 +230,7 @@ func (f *refusals) Write(b []byte) (int, error) {
 func (s *Service) openReads(verifier TokenVerifier) {
 	s.reads = &readAPI{
 		sessions: s.front.Sessions(), upstream: s.upstream, verifier: verifier, timeout: s.cfg.Reading.Timeout,
-		running: make(chan struct{}, maxReads), log: s.log, hide: s.hide,
+		slots: newSlots(), log: s.log, hide: s.hide,
 	}
 	if s.reads.timeout <= 0 {
 		s.reads.timeout = DefaultConfig().Reading.Timeout

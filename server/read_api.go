@@ -22,17 +22,13 @@ type readAPI struct {
 	keys     atomic.Pointer[keyring]
 	verifier TokenVerifier // nil: keys only
 	timeout  time.Duration
-	running  chan struct{} // a slot for every question under way
+	slots    *slots
 	log      *slog.Logger
 	hide     func(*http.Request, error) string // takes ids out of an error
 }
 
-// How much one question may take of what all share.
-const (
-	slotTime  = time.Second     // to wait for a slot
-	maxReads  = 512             // questions under way, also those that nobody waits for any more
-	storeTime = 3 * time.Second // for the store to answer
-)
+// storeTime is what the store has to answer.
+const storeTime = 3 * time.Second
 
 // The routes of the read API.
 const (
@@ -69,7 +65,7 @@ func (a *readAPI) route(m *router, path string, timeout time.Duration, fn func(c
 			a.fail(w, r, &failure{status: http.StatusNotFound, code: codeOff, message: "the read API is off: READ_API_KEYS is not set"})
 			return
 		}
-		p, err := a.within(r, timeout, func(ctx context.Context) (*reply, error) {
+		p, err := a.within(r, timeout, func(ctx context.Context, held *slot) (*reply, error) {
 			access, err := a.admit(ctx, r)
 			if err != nil {
 				return nil, admission(err)
@@ -79,7 +75,7 @@ func (a *readAPI) route(m *router, path string, timeout time.Duration, fn func(c
 				return nil, err
 			}
 			exchangeOf(r).setUser(q.user)
-			q.access = access
+			q.access, q.slot = access, held
 			if q.user != "" && !access.To(q.user) {
 				return nil, errNotYours
 			}
@@ -102,25 +98,6 @@ func admission(err error) error {
 	return &failure{status: http.StatusServiceUnavailable, code: codeUnavailable, message: "nobody can tell now whether this token is good: try again later", retry: time.Second, cause: err}
 }
 
-// begin takes a slot, if there is one in time: many who ask at once are served one after
-// the other, and only where slots are held for long some are turned away.
-func (a *readAPI) begin(ctx context.Context) bool {
-	select {
-	case a.running <- struct{}{}:
-		return true
-	default:
-	}
-	patience := time.NewTimer(slotTime)
-	defer patience.Stop()
-	select {
-	case a.running <- struct{}{}:
-		return true
-	case <-patience.C:
-	case <-ctx.Done():
-	}
-	return false
-}
-
 type outcome struct {
 	reply    *reply
 	err      error
@@ -130,15 +107,20 @@ type outcome struct {
 // within waits for an answer no longer than the time. A [TokenVerifier] of somebody else
 // may not care for its context, so it gets a goroutine that is left behind if need be, and
 // then keeps its slot until it ends; the client does care, and the store has its guard.
-func (a *readAPI) within(r *http.Request, timeout time.Duration, fn func(context.Context) (*reply, error)) (*reply, error) {
+func (a *readAPI) within(r *http.Request, timeout time.Duration, fn func(context.Context, *slot) (*reply, error)) (*reply, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	defer cancel()
-	if !a.begin(ctx) {
-		return nil, &failure{status: http.StatusServiceUnavailable, code: codeUnavailable, message: "too much is asked at once: try again later", retry: time.Second}
+	kind := a.slots.here
+	if a.verifier != nil {
+		kind = a.slots.away // it may ask somebody as well
+	}
+	held, err := kind.take(ctx)
+	if err != nil {
+		return nil, err
 	}
 	if a.verifier == nil {
-		defer func() { <-a.running }()
-		p, err := fn(ctx)
+		defer held.free()
+		p, err := fn(ctx, held)
 		if err != nil && ctx.Err() != nil {
 			err = errTimeout
 		}
@@ -152,9 +134,9 @@ func (a *readAPI) within(r *http.Request, timeout time.Duration, fn func(context
 				o = outcome{panicked: fmt.Sprintf("%v\n%s", p, debug.Stack())}
 			}
 			done <- o
-			<-a.running
+			held.free()
 		}()
-		o.reply, o.err = fn(ctx)
+		o.reply, o.err = fn(ctx, held)
 	}()
 	select {
 	case o := <-done:
@@ -173,8 +155,14 @@ func ofStore[T any](ctx context.Context, fn func(context.Context) (T, error)) (T
 	return v, stored(err)
 }
 
-// ofUpstream is the client that asks the service, or the cache before it.
-func (a *readAPI) ofUpstream() *client.Client { return a.upstream.client.Load() }
+// ofUpstream is the client that asks the service, or the cache before it. The question
+// does not hold up those that can be answered here meanwhile.
+func (a *readAPI) ofUpstream(ctx context.Context, q *question) (*client.Client, error) {
+	if err := q.slot.move(ctx, a.slots.away); err != nil {
+		return nil, err
+	}
+	return a.upstream.client.Load(), nil
+}
 
 // told says of an answer of the client where it came from.
 func told(o client.Origin) (source, time.Duration) {

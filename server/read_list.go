@@ -149,7 +149,11 @@ func (a *readAPI) newest(ctx context.Context, q store.Query) (list []listed, err
 
 func (a *readAPI) askedPage(ctx context.Context, q *question) (page, error) {
 	var origin client.Origin
-	found, err := a.ofUpstream().ListSessions(ctx, q.user, client.PageQuery{From: q.from, To: q.to, Offset: q.cursor.offset, PageSize: q.limit, Order: asleep.SortOrderDescending},
+	upstream, err := a.ofUpstream(ctx, q)
+	if err != nil {
+		return page{}, err
+	}
+	found, err := upstream.ListSessions(ctx, q.user, client.PageQuery{From: q.from, To: q.to, Offset: q.cursor.offset, PageSize: q.limit, Order: asleep.SortOrderDescending},
 		client.InTimezone(q.zone), client.WithOrigin(&origin))
 	if err != nil {
 		return page{}, err

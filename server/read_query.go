@@ -20,6 +20,7 @@ type question struct {
 	*http.Request
 
 	access   Access
+	slot     *slot
 	user     string // "" if none was named
 	session  string
 	source   source // fromStore, fromUpstream; "" is whichever has it first

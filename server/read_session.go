@@ -91,7 +91,11 @@ func (a *readAPI) session(ctx context.Context, q *question) (*reply, error) {
 // asked is the night as the service, or the cache, has it.
 func (a *readAPI) asked(ctx context.Context, q *question, user string, n night) (*reply, error) {
 	var origin client.Origin
-	report, err := a.ofUpstream().Session(ctx, user, q.session, client.WithOrigin(&origin))
+	upstream, err := a.ofUpstream(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	report, err := upstream.Session(ctx, user, q.session, client.WithOrigin(&origin))
 	if err != nil {
 		return nil, err
 	}

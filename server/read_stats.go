@@ -123,7 +123,11 @@ func (a *readAPI) buckets(ctx context.Context, q *question) ([]bucket, error) {
 // averages are those of the service, in its own words.
 func (a *readAPI) averages(ctx context.Context, q *question) (json.RawMessage, client.Origin, error) {
 	var origin client.Origin
-	stats, err := a.ofUpstream().AverageStats(ctx, q.user, q.from, q.to, client.InTimezone(q.zone), client.WithOrigin(&origin))
+	upstream, err := a.ofUpstream(ctx, q)
+	if err != nil {
+		return nil, origin, err
+	}
+	stats, err := upstream.AverageStats(ctx, q.user, q.from, q.to, client.InTimezone(q.zone), client.WithOrigin(&origin))
 	if err != nil {
 		return nil, origin, err
 	}
@@ -192,7 +196,11 @@ func (a *readAPI) storedSummary(ctx context.Context, q *question, s *summary) er
 
 func (a *readAPI) askedSummary(ctx context.Context, q *question, s *summary) (source, time.Duration, error) {
 	var origin client.Origin
-	found, err := a.ofUpstream().Summary(ctx, q.user, client.InTimezone(q.zone), client.WithOrigin(&origin))
+	upstream, err := a.ofUpstream(ctx, q)
+	if err != nil {
+		return "", 0, err
+	}
+	found, err := upstream.Summary(ctx, q.user, client.InTimezone(q.zone), client.WithOrigin(&origin))
 	if err != nil {
 		return "", 0, err
 	}
