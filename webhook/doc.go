@@ -11,7 +11,7 @@
 //
 //   - method (405) and content type (415): JSON, in UTF-8, not compressed
 //   - headers: the key, the form of signatures, the timestamp (401)
-//   - body: bounded in bytes (413) and in time (400)
+//   - body: bounded in bytes (413) and in time (408)
 //   - signature over the bytes of the body (401)
 //   - decoding of what tells events apart (400)
 //   - backlog (503), then [store.Inbox] Put (503)
@@ -97,7 +97,7 @@
 //     back without burning an attempt. It is killed: what it held is handed out
 //     again, on SQLite at the next start, elsewhere when the lease is over.
 //   - The sender goes away: what came whole is stored all the same.
-//   - The sender dawdles: 400 within the body's time, and the connection is closed.
+//   - The sender dawdles: 408 within the body's time, and the connection is closed.
 //   - A handler of another program stands in front: an X-Request-Id it has set on
 //     the answer is the one of the [Problem].
 //

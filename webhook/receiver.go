@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"math"
 	"net/http"
+	"os"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -151,6 +152,9 @@ func (r *Receiver) receive(w http.ResponseWriter, req *http.Request, d *Delivery
 	case errors.Is(err, errTooLarge):
 		w.Header().Set("Connection", "close")
 		return d.refuse(http.StatusRequestEntityTooLarge, CodeTooLarge, fmt.Sprintf("a body may have %d bytes", r.limits.MaxBody))
+	case errors.Is(err, os.ErrDeadlineExceeded): // we may have been the slow ones
+		w.Header().Set("Connection", "close")
+		return d.refuse(http.StatusRequestTimeout, CodeBody, errIncomplete.Error())
 	case err != nil:
 		w.Header().Set("Connection", "close")
 		return d.refuse(http.StatusBadRequest, CodeBody, errIncomplete.Error())

@@ -338,7 +338,7 @@ func TestABodyThatDripsIsAnsweredInTime(t *testing.T) {
 				if took := time.Since(start); took > 11*time.Second || err != nil {
 					t.Errorf("44 closed after %v (%v)", took, err)
 				}
-				if text := string(answer); !strings.HasPrefix(text, "HTTP/1.1 400 ") && !strings.HasPrefix(text, "HTTP/1.1 401 ") {
+				if text := string(answer); !strings.HasPrefix(text, "HTTP/1.1 408 ") && !strings.HasPrefix(text, "HTTP/1.1 401 ") {
 					t.Errorf("44 answered %q", text)
 				}
 				_ = conn.Close()

@@ -12,28 +12,34 @@ import (
 // under it.
 type index struct {
 	mu sync.Mutex
-	of map[cache.Owner]map[cache.Key]struct{}
+	of map[cache.Owner]map[cache.Key]*cache.Entry
 }
 
-func (x *index) add(owner cache.Owner, key cache.Key) {
+func (x *index) add(e *cache.Entry) {
+	owner := e.Owner
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.of == nil {
-		x.of = make(map[cache.Owner]map[cache.Key]struct{})
+		x.of = make(map[cache.Owner]map[cache.Key]*cache.Entry)
 	}
 	keys := x.of[owner]
 	if keys == nil {
-		keys = make(map[cache.Key]struct{}, 1)
+		keys = make(map[cache.Key]*cache.Entry, 1)
 		x.of[owner] = keys
 	}
-	keys[key] = struct{}{}
+	keys[e.Key] = e
 }
 
-func (x *index) remove(owner cache.Owner, key cache.Key) {
+// remove takes an entry out, unless a later one has its place: the news of a deletion may
+// come after that of the next entry.
+func (x *index) remove(e *cache.Entry) {
+	owner := e.Owner
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	keys := x.of[owner]
-	delete(keys, key)
+	if keys[e.Key] == e {
+		delete(keys, e.Key)
+	}
 	if len(keys) == 0 {
 		delete(x.of, owner)
 	}

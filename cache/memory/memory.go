@@ -78,7 +78,7 @@ func (m *Memory) Set(e *cache.Entry) {
 		return
 	}
 	m.entries.Compute(e.Key, func(*cache.Entry, bool) (*cache.Entry, otter.ComputeOp) {
-		m.owners.add(e.Owner, e.Key)
+		m.owners.add(e)
 		return e, otter.WriteOp
 	})
 }
@@ -88,7 +88,7 @@ func (m *Memory) deleted(d otter.DeletionEvent[cache.Key, *cache.Entry]) {
 	if d.Cause == otter.CauseReplacement {
 		return
 	}
-	m.owners.remove(d.Value.Owner, d.Key)
+	m.owners.remove(d.Value)
 	if d.WasEvicted() {
 		m.evicted.Add(1)
 	}

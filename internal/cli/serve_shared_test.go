@@ -113,7 +113,7 @@ func (f *fleet) send(count int) *senders {
 					if header.Get("Retry-After") == "" {
 						s.rude.Add(1)
 					}
-				case 0:
+				case 0, http.StatusRequestTimeout: // it stood still in the middle
 					s.unanswered.Add(1)
 				default:
 					f.Errorf("a delivery was answered %d", status)
