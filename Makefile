@@ -64,7 +64,7 @@ test: ## the tests of every module, under the race detector; what they print may
 	@out=$$(mktemp) && { { $(MAKE) --no-print-directory -s tests; echo $$? >"$$out.code"; } 2>&1 | tee "$$out"; } && \
 	  { go run ./internal/canary/scan <"$$out" || echo 1 >"$$out.code"; }; \
 	  code=$$(cat "$$out.code"); rm -f "$$out" "$$out.code"; exit $$code
-	@[ -z "$(RACE)" ] || { echo '-- what the race detector would distort'; go test -run '^TestTheMemoryOf' ./internal/cli && go test -run '^TestTenProcesses|^TestAThrottleOutlives' ./fleet; }
+	@[ -z "$(RACE)" ] || { echo '-- what the race detector would distort'; go test -run '^TestTheMemoryOf' ./internal/cli && go test -run '^TestTenProcesses|^TestAThrottleOutlives|^TestAFleetOutlives' ./fleet; }
 
 tests:
 	$(call each_module,$(PACKAGED),go test -timeout 20m $(RACE) $(TESTFLAGS) ./...)
