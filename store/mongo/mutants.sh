@@ -12,6 +12,7 @@ mutants=(
   'sessions.go|{Key: keyUser, Value: n.session.UserID}, {Key: keyRev, Value: older}}|{Key: keyRev, Value: older}}|a session keeps its user'
   'sessions.go|	if err := s.refuseErased(ctx, sent); err != nil {|	if err := s.refuseErased(ctx, nil); err != nil {|the tombstones are read again after the write'
   'sessions.go|		if err := s.takeBack(ctx, n); err != nil {|		if err := error(nil); err != nil {|what an erasure missed is taken back'
+  'sessions.go|			{Key: keyStart, Value: dateOrNull(n.session.Start)},||refused news take nothing else back'
   'sessions.go|n.session.Settled && n.outcome|n.session.Settled && 0 < n.outcome && n.outcome < 0 && n.outcome|a settled report ends the partial night'
   'sessions.go|bson.E{Key: keyUpdated, Value: date(now)}|bson.E{Key: keyUpdated, Value: date(n.session.Observed)}|updated_at moves'
   'sessions.go|seen[n.session.ID] \|\||false && seen[n.session.ID] \|\||none twice in a command'

@@ -144,10 +144,16 @@ func (s *sessions) refuseErased(ctx context.Context, batch []*news) error {
 	return nil
 }
 
-// takeBack deletes these news, unless they were replaced by others.
+// takeBack deletes these news, unless others are there: replaced ones, or ones
+// as new that began at another time, which the tombstone need not cover.
 func (s *sessions) takeBack(ctx context.Context, n *news) error {
 	return s.db().change(ctx, func(ctx context.Context) error {
-		_, err := s.sleep.DeleteOne(ctx, bson.D{{Key: keySession, Value: n.session.ID}, {Key: keyUser, Value: n.session.UserID}, {Key: keyRev, Value: n.rev}})
+		_, err := s.sleep.DeleteOne(ctx, bson.D{
+			{Key: keySession, Value: n.session.ID},
+			{Key: keyUser, Value: n.session.UserID},
+			{Key: keyRev, Value: n.rev},
+			{Key: keyStart, Value: dateOrNull(n.session.Start)},
+		})
 		return err
 	})
 }

@@ -14,6 +14,7 @@ import (
 var eraseRules = []rule{
 	{"an erased user is gone, and late news refused", "", eraseUser},
 	{"erasing one user leaves the others", "", eraseOthers},
+	{"refused news leave what is stored", "", eraseRefused},
 	{"an erasure takes events and windows along", "inbox", eraseEvents},
 	{"a deleted session stays away", "", deleteSession},
 	{"deleting a session takes its events and windows along", "inbox", deleteEvents},
@@ -61,6 +62,20 @@ func eraseOthers(f *fixture) {
 	f.erase("u1", year)
 	f.erase("%", t0)
 	f.wantIDs(store.Query{}, "s-u2", "s-u11", "s-u1 ", "s-u", "s-U1")
+}
+
+// eraseRefused refuses news for their start, which the stored ones, as new as
+// they are, do not know: those stay.
+func eraseRefused(f *fixture) {
+	f.erase("u1", t0.Add(time.Hour))
+	stored := session("s1", "u1", time.Time{}, 0)
+	stored.Observed = t0.Add(2 * time.Hour)
+	f.put(store.Created, stored)
+	refused := stored
+	refused.Start = t0
+	f.put(store.Erased, refused)
+	f.wantIDs(store.Query{}, "s1")
+	f.put(store.Unchanged, stored)
 }
 
 func eraseEvents(f *fixture) {
