@@ -11,14 +11,13 @@ import (
 	"github.com/asleep-sdk/asleep/webhook"
 )
 
-// Middleware is one layer around a handler.
-type Middleware = func(next http.Handler) http.Handler
-
 // A layer is a middleware with the name that the documentation calls it.
 type layer struct {
 	name string
-	wrap Middleware
+	wrap middleware
 }
+
+type middleware = func(next http.Handler) http.Handler
 
 // chain puts layers around a handler, the first one outermost.
 func chain(h http.Handler, layers []layer) http.Handler {

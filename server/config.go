@@ -23,7 +23,7 @@ type Config struct {
 	// database has to be named.
 	Environment string
 
-	// Addr is where the sender of the webhooks, and in time readers, come in;
+	// Addr is where the sender of the webhooks, and readers come in;
 	// AdminAddr where its operators do. Port 0 is any free port.
 	Addr, AdminAddr string
 	// AdminToken has to be brought as a bearer token by who asks for, or

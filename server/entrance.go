@@ -47,7 +47,7 @@ func timeProcess(next http.Handler) http.Handler {
 }
 
 // forAPI puts a layer around the read API alone.
-func forAPI(wrap Middleware) Middleware {
+func forAPI(wrap middleware) middleware {
 	return func(next http.Handler) http.Handler {
 		wrapped := wrap(next)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -62,7 +62,7 @@ func forAPI(wrap Middleware) Middleware {
 
 // origins lets the pages of allowed origins read, by the keys that they bring:
 // a browser adds nothing of its own, no cookie and no password.
-func (s *Service) origins() Middleware {
+func (s *Service) origins() middleware {
 	if len(s.cfg.CORSOrigins) == 0 {
 		return func(next http.Handler) http.Handler { return next }
 	}
@@ -129,9 +129,7 @@ func (s *Service) newTurnstile(maker LimitsMaker) (*turnstile, error) {
 		maker = func(_ string, r limits.Rate) (limits.Limits, error) { return limits.NewMemory(r) }
 	}
 	var problems []error
-	for name, requests := range map[string]int{
-		limitRequests: l.Requests, limitSessions: l.Sessions, limitStatistics: l.Statistics, limitFailures: l.Failures,
-	} {
+	for name, requests := range l.byName() {
 		made, err := maker(name, l.rate(requests))
 		if err != nil {
 			problems = append(problems, fmt.Errorf("the limit of %s: %w", name, err))

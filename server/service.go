@@ -102,10 +102,15 @@ func WithSteps(steps ...webhook.Step) Option {
 func New(cfg Config, db store.Store, opts ...Option) (*Service, error) {
 	given := settings{log: slog.New(slog.DiscardHandler), version: "unknown"}
 	for _, o := range opts {
-		o(&given)
+		if o != nil {
+			o(&given)
+		}
 	}
 	if given.log == nil {
 		given.log = slog.New(slog.DiscardHandler)
+	}
+	if err := problemsOf(cfg, db, given); err != nil {
+		return nil, err
 	}
 	s := &Service{cfg: cfg, log: given.log, version: given.version, begun: time.Now()}
 	s.front, s.db = inFront(cfg, db, given.log)

@@ -32,6 +32,9 @@ var _ cache.Journal = (*File)(nil)
 // Open opens the journal at path, or makes it; its folder must be there. The caller closes
 // it, after the cache.
 func Open(path string) (*File, error) {
+	if path == "" {
+		return nil, errors.New("asleep/journal: no path: name a file of this process's own")
+	}
 	lock, err := filelock.Take(path)
 	if errors.Is(err, filelock.ErrHeld) {
 		return nil, fmt.Errorf("asleep/journal: %q: %w", path, ErrHeld)

@@ -49,7 +49,7 @@ func (r Rate) Check() error {
 	}
 	switch {
 	case r.Burst < 0 || r.Burst > r.Requests:
-		problem("a burst of %d: give 1 to %d, or 0 for as many as there are requests", r.Burst, r.Requests)
+		problem("a burst of %d: give 1 to %d, or 0 for as many as there are requests", r.Burst, max(1, r.Requests))
 	case r.Burst > 0 && r.Algorithm == SlidingWindow:
 		problem("a burst of %d has no effect in a sliding window: all its requests may come at once", r.Burst)
 	}

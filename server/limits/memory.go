@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// What a [Memory] remembers: so many clients, by names of so many bytes.
-const (
-	MaxClients = 1 << 16
-	maxName    = 64
-)
+// MaxClients is how many clients a [Memory] remembers.
+const MaxClients = 1 << 16
+
+// maxName is how many bytes of a client's name it keeps: longer ones are hashed.
+const maxName = 64
 
 // Memory keeps a rate in this process. It runs no goroutine.
 type Memory struct {
