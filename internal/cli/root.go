@@ -74,8 +74,28 @@ func newRootCommand(a *app) *cobra.Command {
 	)
 	root.SetHelpCommandGroupID("tools")
 	root.SetCompletionCommandGroupID("tools")
+	refuseUnknownTopics(a, root)
 	completeChoices(root)
 	return root
+}
+
+// refuseUnknownTopics has "asleep help NOPE" fail: cobra's own help shows the root's
+// then, as if nothing had been asked.
+func refuseUnknownTopics(a *app, root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	help, _, err := root.Find([]string{"help"})
+	if err != nil {
+		return
+	}
+	show := help.Run
+	help.Run = nil
+	help.RunE = func(cmd *cobra.Command, args []string) error {
+		if at, rest, err := root.Find(args); err != nil || len(rest) > 0 {
+			return a.needSubcommand(at, rest)
+		}
+		show(cmd, args)
+		return nil
+	}
 }
 
 // completeChoices lets the shell complete the words of flags that have some.
@@ -103,7 +123,7 @@ func (a *app) needSubcommand(cmd *cobra.Command, args []string) error {
 	text := fmt.Sprintf("%q is no command of %q", args[0], cmd.CommandPath())
 	cmd.SuggestionsMinimumDistance = 2
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-		text += fmt.Sprintf(": did you mean %q", near[0])
+		text += fmt.Sprintf(" (did you mean %q?)", near[0])
 	}
 	return usageError(fmt.Errorf("%s: see %s --help", text, cmd.CommandPath()))
 }
