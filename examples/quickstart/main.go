@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log"
 
 	"github.com/asleep-sdk/asleep/client"
@@ -14,6 +15,9 @@ func main() {
 		log.Fatal(err)
 	}
 	for s, err := range c.Sessions(context.Background(), "user-0001", client.Query{Limit: 5}) {
-		log.Println(s.SessionID, s.State, s.SessionStartTime, err)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(s.SessionID, s.State, s.SessionStartTime)
 	}
 }

@@ -67,12 +67,60 @@ func documentLinks(tr tree) (problems []string) {
 	return problems
 }
 
+// architecture: who looks for a folder finds it there, by its path.
+func architecture(tr tree) (problems []string) {
+	text := tr["docs/architecture.md"]
+	told := map[string]bool{".": true}
+	for _, s := range sources(tr) {
+		if told[s.dir] || s.test() {
+			continue
+		}
+		told[s.dir] = true
+		if !strings.Contains(text, s.dir) {
+			problems = append(problems, fmt.Sprintf("docs/architecture.md says nothing of %s: give it a place in the picture or in the list of rooms", s.dir))
+		}
+	}
+	return problems
+}
+
+// readmeLeads: a page that nothing leads to is not read.
+func readmeLeads(tr tree) (problems []string) {
+	for _, name := range tr.names(".md") {
+		if strings.HasPrefix(name, "docs/") && !strings.Contains(tr["README.md"], "("+name) {
+			problems = append(problems, fmt.Sprintf("README.md has no link to %s", name))
+		}
+	}
+	return problems
+}
+
+// quickstart: what a reader copies is what the tests run.
+func quickstart(tr tree) []string {
+	const name = "examples/quickstart/main.go"
+	at := strings.Index(tr[name], "package main\n")
+	if at < 0 || !strings.Contains(tr["README.md"], "```go\n"+tr[name][at:]+"```") {
+		return []string{"README.md must quote " + name + " as it is, from its package clause on"}
+	}
+	return nil
+}
+
 // changelog: one list of what the next release brings, at the top.
 func changelog(tr tree) []string {
 	var heads []string
 	for line := range strings.Lines(tr["CHANGELOG.md"]) {
 		if strings.HasPrefix(line, "## ") {
 			heads = append(heads, strings.TrimSpace(line))
+		}
+	}
+	seen := map[string]bool{}
+	for line := range strings.Lines(tr["CHANGELOG.md"]) {
+		if begin, _, ok := strings.Cut(line, ": "); ok && strings.HasPrefix(begin, "- ") {
+			if seen[begin] {
+				return []string{fmt.Sprintf("CHANGELOG.md has two lines that begin with %q: make one of them", begin)}
+			}
+			seen[begin] = true
+		}
+		if strings.HasPrefix(line, "## ") {
+			clear(seen)
 		}
 	}
 	if len(heads) == 0 || heads[0] != "## [Unreleased]" || strings.Count(strings.Join(heads, "\n"), "[Unreleased]") != 1 {

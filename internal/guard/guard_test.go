@@ -71,6 +71,21 @@ func TestRulesBite(t *testing.T) {
 			bad:  tree{"docs/a.md": "[b](b.md)"},
 			want: "b.md, which is not there",
 		},
+		"the architecture names every package": {
+			good: tree{"docs/architecture.md": "a, a/b", "a/doc.go": "package a\n", "a/b/b.go": "package b\n", "c/c_test.go": "package c\n"},
+			bad:  tree{"docs/architecture.md": "a", "a/b/b.go": "package b\n"},
+			want: "says nothing of a/b",
+		},
+		"the README leads to every document": {
+			good: tree{"README.md": "[a](docs/a.md#top)", "docs/a.md": "", "a/b.md": ""},
+			bad:  tree{"README.md": "docs/a.md", "docs/a.md": ""},
+			want: "no link to docs/a.md",
+		},
+		"the README quotes the quickstart": {
+			good: tree{"README.md": "```go\npackage main\n\nfunc main() {}\n```", "examples/quickstart/main.go": "// Doc.\npackage main\n\nfunc main() {}\n"},
+			bad:  tree{"README.md": "```go\npackage main\n```", "examples/quickstart/main.go": "// Doc.\npackage main\n\nfunc main() {}\n"},
+			want: "must quote examples/quickstart/main.go",
+		},
 		"the changelog is kept": {
 			good: tree{"CHANGELOG.md": "# Changelog\n\n## [Unreleased]\n\n## [1.0.0]\n"},
 			bad:  tree{"CHANGELOG.md": "# Changelog\n\n## [1.0.0]\n\n## [Unreleased]\n"},
@@ -111,6 +126,14 @@ func TestRulesBite(t *testing.T) {
 				t.Errorf("about a bad tree it said %q, want something with %q", got, c.want)
 			}
 		})
+	}
+}
+
+func TestChangelogRefusesTheSameTwice(t *testing.T) {
+	t.Parallel()
+	twice := tree{"CHANGELOG.md": "## [Unreleased]\n- Package `a`: does.\n- Package `a`: does too.\n"}
+	if got := changelog(twice); len(got) != 1 || !strings.Contains(got[0], "Package `a`") {
+		t.Errorf("%q", got)
 	}
 }
 

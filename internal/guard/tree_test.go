@@ -32,6 +32,9 @@ var treeRules = []rule{
 	{"no unfinished business", unfinished},
 	{"no machine paths", machinePaths},
 	{"links in documents lead somewhere", documentLinks},
+	{"the architecture names every package", architecture},
+	{"the README leads to every document", readmeLeads},
+	{"the README quotes the quickstart", quickstart},
 	{"the changelog is kept", changelog},
 	{"workflow actions are pinned by commit", pinnedActions},
 	// modules_test.go

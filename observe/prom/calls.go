@@ -72,7 +72,7 @@ func (c *Calls) Hooks() client.Hooks {
 //	asleep_breaker_state{breaker,state}            1 for the state that it is in
 //	asleep_breaker_opened_total{breaker}
 //	asleep_breaker_refused_total{breaker}
-//	asleep_throttle_rate                           and _waiting, _cuts_total
+//	asleep_throttle_rate                           and _waiting, _cuts_total, _closed_seconds
 //	asleep_bulkhead_in_flight                      and _limit, _queued{lane}
 //	asleep_retry_budget_tokens                     and _refused_total
 func NewPolicies(stats func() client.Stats) prometheus.Collector {
