@@ -97,8 +97,7 @@ bench: ## run the benchmarks, then measure against peers and baselines: BENCH=re
 	@cd internal/bench && go run ./cmd/calls -rows '$(ROWS)' $(BENCHFLAGS)
 
 mutants: ## break the stores by one line at a time: every break must be caught
-	@nice store/mutants.sh sqlite && nice store/mutants.sh postgres
-	@nice store/mongo/mutants.sh
+	@for store in sqlite postgres mongo; do nice store/mutants.sh $$store || exit 1; done
 
 fuzz: ## run every fuzz target for FUZZTIME=5s; FUZZ=regexp chooses
 	@grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed 's/:func / /' | sort | \

@@ -4,20 +4,29 @@
 #
 #   mutants.sh PACKAGE [NUMBER…]
 #
-# The list PACKAGE/mutants.list has one mutant a line: file | what stands there |
-# what shall stand there | the rule that is broken; \| is a |. Its first line
-# names the tests to skip. What the backends share has tests of its own, which run
-# beside. A survivor makes it fail.
+# The list PACKAGE/mutants.list begins with lines "test ARGUMENTS": what is run of
+# go test, one after the other until one fails. Then it has one mutant a line: file |
+# what stands there | what shall stand there | the rule that is broken; \| is a |. A
+# survivor makes it fail.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/$1"
 shift
 
-mapfile -t lines <mutants.list
-skip=${lines[0]#skip }
-mutants=("${lines[@]:1}")
+mapfile -t tests < <(sed -n 's/^test //p' mutants.list)
+mapfile -t mutants < <(sed '/^test /d' mutants.list)
 
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
+
+# survives: whether all tests pass with the overlay.
+survives() {
+  local line arguments
+  for line in "${tests[@]}"; do
+    read -ra arguments <<<"$line"
+    go test -vet off -overlay "$dir/overlay.json" -count 1 -failfast -timeout 120s "${arguments[@]}" >"$dir/out" 2>&1 || return 1
+  done
+}
+
 caught=0
 survivors=()
 for i in "${!mutants[@]}"; do
@@ -33,7 +42,7 @@ for i in "${!mutants[@]}"; do
   fi
   printf '%s\n' "${text/"$from"/"$to"}" >"$dir/mutant.go"
   printf '{"Replace": {"%s": "%s/mutant.go"}}\n' "$(realpath "$file")" "$dir" >"$dir/overlay.json"
-  if go test -vet off -overlay "$dir/overlay.json" -count 1 -failfast -timeout 120s -skip "$skip" . ../internal/relational >"$dir/out" 2>&1; then
+  if survives; then
     survivors+=("$i: $file: $rule")
     echo "SURVIVED $i: $file: $rule"
   elif grep -q '\[build failed\]' "$dir/out"; then

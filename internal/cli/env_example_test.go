@@ -88,6 +88,34 @@ func TestTheExampleOfTheEnvironmentIsOneThatTheCommandReads(t *testing.T) {
 // system.
 var notSettings = []string{"ASLEEP_ENV_FILE", "ASLEEP_FAKE_API_KEY"}
 
+// TestEveryVariableInTheDocumentsIsASetting: what is misspelt there is set in vain.
+func TestEveryVariableInTheDocumentsIsASetting(t *testing.T) {
+	t.Parallel()
+	known := []string{"NEW_DATABASE_URL"} // an example of a variable that a command line names
+	for _, v := range settingsRead() {
+		known = append(known, v.Names...)
+	}
+	quoted, found := regexp.MustCompile("`[^`\n]*`|(?m)^export .*$"), 0
+	variable := regexp.MustCompile(`\b[A-Z]+(?:_[A-Z]+)*_(?:URL|KEY|KEYS|SECRET|FILE|ADDR|TOKEN|AUTH|TIMEOUT|SECONDS|CACHING|WEBHOOKS|METRICS|DAYS)\b|\bRATE_LIMIT_[A-Z]+(?:_[A-Z]+)*\b`)
+	for _, page := range []string{"README.md", "docs/serve.md", "docs/fetch.md", "docs/store.md"} {
+		text, err := os.ReadFile(filepath.Join("../..", page))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, code := range quoted.FindAllString(string(text), -1) {
+			for _, name := range variable.FindAllString(code, -1) {
+				found++
+				if !slices.Contains(known, name) && !slices.Contains(known, strings.TrimSuffix(name, "_FILE")) {
+					t.Errorf("%s has %s, which is no setting", page, name)
+				}
+			}
+		}
+	}
+	if found < 40 {
+		t.Errorf("only %d variables were found: the test has gone blind", found)
+	}
+}
+
 // TestNoVariableIsReadBehindTheExamplesBack looks for names of variables in the
 // sources of whatever reads settings.
 func TestNoVariableIsReadBehindTheExamplesBack(t *testing.T) {
