@@ -304,10 +304,7 @@ func (i *inbox) claims(ctx context.Context, list []stored) ([]store.Claim, error
 			unread = err
 			continue
 		}
-		claims = append(claims, store.Claim{
-			Token: store.Token(e.ID + "-" + strconv.Itoa(e.Claims)), Event: e.Event, ID: e.ID, Revision: e.Revision,
-			Attempts: e.Attempts, Claims: e.Claims, Steps: e.Steps, Until: e.Due,
-		})
+		claims = append(claims, relational.ClaimOf(e, e.Due))
 	}
 	if unread != nil {
 		i.db.log.LogAttrs(ctx, slog.LevelError, "events cannot be read and wait for their lease to end", slog.Any("error", unread))
@@ -316,19 +313,6 @@ func (i *inbox) claims(ctx context.Context, list []stored) ([]store.Claim, error
 		return nil, unread
 	}
 	return claims, nil
-}
-
-// claimOf takes a token apart. One that this program did not make fits no claim.
-func claimOf(t store.Token) (id, claims int64) {
-	a, b, _ := strings.Cut(string(t), "-")
-	id, err := strconv.ParseInt(a, 10, 64)
-	if err != nil {
-		return 0, 0
-	}
-	if claims, err = strconv.ParseInt(b, 10, 64); err != nil {
-		return 0, 0
-	}
-	return id, claims
 }
 
 // Rows are locked in the order of their ids before they are written.
@@ -349,7 +333,7 @@ func (i *inbox) Extend(ctx context.Context, lease time.Duration, tokens ...store
 	type claim struct{ id, claims int64 }
 	ids, claims := make([]int64, len(tokens)), make([]int64, len(tokens))
 	for n, t := range tokens {
-		ids[n], claims[n] = claimOf(t)
+		ids[n], claims[n] = relational.RowOf(t)
 	}
 	held := map[claim]bool{}
 	err := i.db.run(ctx, writes, func(ctx context.Context, c *pgx.Conn) error {

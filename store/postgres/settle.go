@@ -89,7 +89,7 @@ func (i *inbox) Settle(ctx context.Context, list ...store.Settlement) ([]store.T
 		if list[n], err = list[n].Normalize(); err != nil {
 			return nil, err
 		}
-		ids[n], _ = claimOf(list[n].Token)
+		ids[n], _ = relational.RowOf(list[n].Token)
 	}
 	if len(list) == 0 {
 		return nil, ctx.Err()
@@ -131,7 +131,7 @@ func (i *inbox) Settle(ctx context.Context, list ...store.Settlement) ([]store.T
 
 // claimed finds the event of a token that is good.
 func claimed(found []*held, t store.Token) *held {
-	id, claims := claimOf(t)
+	id, claims := relational.RowOf(t)
 	at, ok := slices.BinarySearchFunc(found, id, func(h *held, id int64) int { return int(max(-1, min(1, h.id-id))) })
 	if !ok || found[at].claims != claims || found[at].state != store.Leased {
 		return nil
@@ -205,7 +205,7 @@ func (i *inbox) Apply(ctx context.Context, token store.Token, step string, w sto
 }
 
 func (i *inbox) apply(ctx context.Context, tx pgx.Tx, token store.Token, step string, x *writing) (fresh bool, err error) {
-	id, _ := claimOf(token)
+	id, _ := relational.RowOf(token)
 	var found []*held
 	var b pgx.Batch
 	x.locks().queue(&b)

@@ -222,10 +222,7 @@ func (i *inbox) claims(ctx context.Context, due []stored, until time.Time) ([]st
 			continue
 		}
 		e.Claims++
-		claims = append(claims, store.Claim{
-			Token: store.Token(e.ID + "-" + strconv.Itoa(e.Claims)), Event: e.Event, ID: e.ID, Revision: e.Revision,
-			Attempts: e.Attempts, Claims: e.Claims, Steps: e.Steps, Until: until,
-		})
+		claims = append(claims, relational.ClaimOf(e, until))
 	}
 	if unread != nil {
 		i.db.log.LogAttrs(ctx, slog.LevelError, "events cannot be read and wait for their lease to end", errorAttr(unread))
@@ -236,19 +233,6 @@ func (i *inbox) claims(ctx context.Context, due []stored, until time.Time) ([]st
 	return claims, nil
 }
 
-// claimOf takes a token apart. One that this program did not make fits no claim.
-func claimOf(t store.Token) (id, claims int64) {
-	a, b, _ := strings.Cut(string(t), "-")
-	id, err := strconv.ParseInt(a, 10, 64)
-	if err != nil {
-		return 0, 0
-	}
-	if claims, err = strconv.ParseInt(b, 10, 64); err != nil {
-		return 0, 0
-	}
-	return id, claims
-}
-
 func (i *inbox) Extend(ctx context.Context, lease time.Duration, tokens ...store.Token) ([]store.Token, error) {
 	if lease < time.Millisecond {
 		return nil, fmt.Errorf("%w: lease of %v", store.ErrInvalid, lease)
@@ -257,7 +241,7 @@ func (i *inbox) Extend(ctx context.Context, lease time.Duration, tokens ...store
 	err := i.db.write(ctx, urgent, len(tokens), 0, func(t *tx) error {
 		lost = lost[:0]
 		for _, token := range tokens {
-			id, claims := claimOf(token)
+			id, claims := relational.RowOf(token)
 			n, err := t.exec("UPDATE inbox SET due_ms = ? WHERE id = ? AND claims = ? AND state = 2", t.now.Add(lease).UnixMilli(), id, claims)
 			if err != nil {
 				return err

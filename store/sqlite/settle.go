@@ -56,7 +56,7 @@ const (
 
 // settle carries out one settlement; held is false if the claim is over.
 func (i *inbox) settle(t *tx, s store.Settlement) (held bool, err error) {
-	id, claims := claimOf(s.Token)
+	id, claims := relational.RowOf(s.Token)
 	n, what, burnt := 0, "", 0
 	switch s.Action {
 	case store.StepDone:
@@ -95,7 +95,7 @@ func (i *inbox) note(t *tx, id int64, what, reason string) error {
 
 // mark marks a step of a claimed event; fresh is false if it was marked already.
 func (i *inbox) mark(t *tx, token store.Token, step string) (held, fresh bool, err error) {
-	id, claims := claimOf(token)
+	id, claims := relational.RowOf(token)
 	var steps string
 	held, err = t.row("SELECT steps FROM inbox WHERE id = ? AND claims = ? AND state = 2", []any{id, claims}, &steps)
 	if err != nil || !held {
