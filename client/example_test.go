@@ -59,6 +59,26 @@ func Example() {
 	// Output: COMPLETE 7h0m0s
 }
 
+// The zero value of an option's struct turns the thing off; what is not named keeps its
+// default.
+func ExampleNew() {
+	throttle := client.DefaultThrottle()
+	throttle.Rate, throttle.Burst = 50, 50
+	c, err := client.New("your-api-key",
+		client.WithThrottle(throttle),
+		client.WithTimeouts(client.Timeouts{Attempt: 3 * time.Second, Overall: 15 * time.Second}),
+		client.WithBreaker(client.Breaker{}), // none
+		client.WithTimezone("Asia/Seoul"),
+	)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer c.Close()
+	fmt.Println(c, c.Stats().Throttle.Rate)
+	// Output: asleep client for api.asleep.ai 50
+}
+
 func ExampleNew_problems() {
 	_, err := client.New("", client.WithBaseURL("http://api.example.com"), client.WithTimezone("Asia/Soul"))
 	fmt.Println(err)

@@ -6,6 +6,8 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"strings"
 
 	"github.com/asleep-sdk/asleep/asleeptest"
 	"github.com/asleep-sdk/asleep/fleet"
@@ -53,6 +55,27 @@ func Example() {
 	// SESSION_COMPLETE user-0001 true
 	// healthy
 	// <nil>
+}
+
+// The variables are those of .env.example.
+func ExampleFromEnv() {
+	set := map[string]string{"ASLEEP_API_KEY": "key", "WEBHOOK_AUTH": "key", "DATABASE_URL": "memory:", "ADDR": "0.0.0.0:8443"}
+	for name, value := range set {
+		if err := os.Setenv(name, value); err != nil {
+			log.Print(err)
+		}
+		defer os.Unsetenv(name)
+	}
+	cfg, err := server.FromEnv()
+	fmt.Println(cfg.Addr, cfg.Webhooks.Auth, cfg.Webhooks.Confirm, cfg.Upstream.APIKey, err)
+
+	os.Setenv("ADDR", "8443")
+	os.Unsetenv("WEBHOOK_AUTH")
+	_, err = server.FromEnv()
+	fmt.Println(strings.Count(err.Error(), "\n"), "problems")
+	// Output:
+	// 0.0.0.0:8443 key true [hidden] <nil>
+	// 2 problems
 }
 
 // Processes on one Redis keep the limits of their readers together. While Redis is away,

@@ -114,28 +114,17 @@ func (b *Breaker) join(ctx context.Context, call *Call) *breakerWaiter {
 // await is the wait in line. Only the first has a timer; who leaves wakes the
 // next.
 func (b *Breaker) await(ctx context.Context, w *breakerWaiter) (pass, error) {
-	var timer *time.Timer
-	var due <-chan time.Time
+	var head alarm
+	defer head.stop()
 	for {
 		p, wait, err := b.turn(ctx, w)
 		b.tell()
-		switch {
-		case wait == 0 || err != nil:
-			if timer != nil {
-				timer.Stop()
-			}
+		if wait == 0 || err != nil {
 			return p, err
-		case wait < 0:
-			due = nil
-		case timer == nil:
-			timer = time.NewTimer(wait)
-			due = timer.C
-		default:
-			timer.Reset(wait)
-			due = timer.C
 		}
+		head.set(wait)
 		select {
-		case <-due:
+		case <-head.due:
 		case <-w.wake:
 		case <-ctx.Done():
 		}

@@ -92,29 +92,17 @@ func (t *Throttle) Take(ctx context.Context) (Grant, error) {
 // others wait to become it. Nobody is handed a token: each takes its own when
 // it is awake, so that late risers cannot bunch up.
 func (t *Throttle) await(ctx context.Context, w *waiter) (Grant, error) {
-	var timer *time.Timer
-	var due <-chan time.Time
+	var head alarm
+	defer head.stop()
 	done := ctx.Done()
 	for {
 		g, wait, err := t.try(ctx, w)
 		if wait == 0 || err != nil {
-			if timer != nil {
-				timer.Stop()
-			}
 			return g, err
 		}
-		switch {
-		case wait < 0: // not the head
-			due = nil
-		case timer == nil:
-			timer = time.NewTimer(wait)
-			due = timer.C
-		default:
-			timer.Reset(wait)
-			due = timer.C
-		}
+		head.set(wait)
 		select {
-		case <-due:
+		case <-head.due:
 		case <-w.wake:
 		case <-done:
 		}
