@@ -30,11 +30,11 @@
 //
 // # Raw and encoding
 //
-// Report, SessionSummary, User, AverageStats and the bodies of webhooks keep the
-// JSON object they were decoded from in their member Raw, an immutable string shared by copies.
-// Whoever stores a value stores Raw: it holds the members that this package
-// does not know yet. [ParseReport] and its sisters keep the string they are
-// given without a copy.
+// Report, SessionSummary, User, AverageStats and the bodies of webhooks keep the JSON
+// object they were decoded from in their member Raw, an immutable string shared by
+// copies. Whoever stores a value stores Raw: it holds the members that this package does
+// not know yet. [ParseReport] and its sisters keep the string they are given without a
+// copy.
 //
 // Encoding such a value with encoding/json gives Raw back as long as nothing
 // was edited. When members were edited, exactly those are replaced: unknown

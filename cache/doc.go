@@ -77,7 +77,7 @@
 //	load fails        its error, to all who waited for it; nothing is kept. With Keep.StaleIfError
 //	                  an outage is answered with the last mutable value, marked [Origin].Stale
 //	load panics       the caller that began it panics, the others get a *PanicError
-//	load hangs        it is cut off after its timeout; whoever waits leaves with the own context
+//	load hangs        it is cut off after its timeout; whoever waits leaves when their own context ends
 //	process killed    what was deferred is lost: mutable values are then as old as their time to live
 //	                  at most, and an erasure has to be made again, unless there is a journal
 //	journal fails     Erase says so in its error, and works as without one

@@ -9,11 +9,10 @@ import (
 	"github.com/asleep-sdk/asleep/internal/transport"
 )
 
-// Hooks are functions called as a call proceeds, for logs, metrics and traces;
-// any may be nil. They run on the goroutine of the call (with [Hedging] also on
-// that of a second request), never under a lock, and
-// the call waits for them: be quick. A hook that panics is stopped and counted
-// ([Stats].HookPanics), the call goes on.
+// Hooks are functions called as a call proceeds, for logs, metrics and traces; any may be
+// nil. They run on the goroutine of the call (with [Hedging] also on that of a second
+// request), never under a lock, and the call waits for them: be quick. A hook that panics
+// is stopped and counted ([Stats].HookPanics), the call goes on.
 //
 // The [Operation] and the [Attempt] handed out belong to the call and are reused
 // by it: copy what is to outlive the hook. Only Attempt.Header may be written to.

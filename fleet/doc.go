@@ -74,6 +74,6 @@
 //	process stopped       what it reserved is late; clients drop tokens after 250 ms
 //
 // All values in Redis end by themselves, after an hour at most, inbound ones with their
-// window. go-redis reports
-// failed connections to its own logger; redis.SetLogger is for the program.
+// window. go-redis reports failed connections to its own logger; redis.SetLogger is for
+// the program.
 package fleet

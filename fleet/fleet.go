@@ -38,7 +38,8 @@ var ErrAway = errors.New("fleet: redis is away")
 // User and password are the server's; sentinels have sentinel_username and
 // sentinel_password. Of TLS, ca_file=PATH names the authority to trust, cert_file and
 // key_file the client's own certificate, server_name=NAME what the server's has to bear.
-// Options of go-redis, such as dial_timeout or pool_size, go first. The error says what is wrong with the URL and does not quote it.
+// Options of go-redis, such as dial_timeout or pool_size, go first. The error says what
+// is wrong with the URL and does not quote it.
 func Open(rawURL string) (redis.UniversalClient, error) {
 	client, err := redisconn.Open(rawURL)
 	if err != nil {

@@ -74,9 +74,9 @@ func WithCheck(c Check) Option { return func(s *settings) { s.checks = append(s.
 func WithFile(path string) Option { return func(s *settings) { s.file = path } }
 
 // WithCache answers calls to the service from c in place of 32 MB of memory, if
-// [Config].Caching allows it, and takes back what c has of a user, in every process that shares it, when news of that user
-// has been stored. Events are never confirmed from it. It remains the caller's to
-// close, after the service has ended.
+// [Config].Caching allows it, and takes back what c has of a user, in every process that
+// shares it, when news of that user has been stored. Events are never confirmed from it.
+// It remains the caller's to close, after the service has ended.
 func WithCache(c *cache.Cache) Option { return func(s *settings) { s.cache = c } }
 
 // WithNotifier hands notifications to n, such as a function of the program,

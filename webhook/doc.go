@@ -16,10 +16,10 @@
 //   - decoding of what tells events apart (400)
 //   - backlog (503), then [store.Inbox] Put (503)
 //
-// Only when the inbox has committed it answers 200 {"status":"queued"}, as it
-// does for duplicates. Nothing is parsed or looked up before it is authentic.
-// Every error has the form of [Problem], every failure of authentication the
-// same answer; errors inside tell them apart.
+// Only when the inbox has committed it answers 200 {"status":"queued"}, as it does for
+// duplicates. Nothing is parsed or looked up before it is authentic. Every error has the
+// form of [Problem], every failure of authentication the same answer; errors inside tell
+// them apart.
 //
 // # Who is believed
 //

@@ -16,9 +16,10 @@
 //	PREFIX:{OWNER}:l:HASH   the lease of a value, while one process loads it
 //	PREFIX:notices          the channel of the bus
 //
-// OWNER and HASH are hashes that begin with the tenant, an HMAC of the API key: whoever lacks
-// that learns from no key of Redis of a user, a session or the API key. The braces put all of an owner into one slot of a cluster. Every key has
-// a time to live; marks outlive the values that bear them.
+// OWNER and HASH are digests over the tenant, which is itself an HMAC of the API key:
+// whoever lacks the API key cannot tell users or sessions from the names of keys. The
+// braces put all of an owner into one slot of a cluster. Every key has a time to live;
+// marks outlive the values that bear them.
 //
 // A hit is one MGET of marks and value. A fill is one script, which stores the value only
 // if the marks are still those that were read before it was loaded. To take back is one
@@ -67,7 +68,7 @@
 //	marks foreign, lost   replaced by random ones, of which no value is
 //	bus cut               Subscribe returns within 6 s and is called again; on listening again the
 //	                      near tiers are flushed
-//	notice garbled        the same as one lost: the near tier is flushed
+//	notice garbled        as one that was lost: the near tier is flushed
 //
 // What Redis itself loses it cannot tell: a failover to a replica that lagged behind, or a
 // restart from an old snapshot, may bring back marks and values as they were. Every process

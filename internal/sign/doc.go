@@ -7,8 +7,8 @@
 //     "id.timestamp.body", keyed with what the secret is in base64, after an
 //     optional whsec_ ([StandardKey]).
 //
-// [Sender] makes the headers of a delivery. [MAC] computes either without allocating once it is warm, for whoever verifies
-// thousands a second.
+// [Sender] makes the headers of a delivery. [MAC] computes either without allocating once
+// it is warm, for whoever verifies thousands a second.
 //
 // It fails only on a secret that cannot be one; no error quotes the secret.
 package sign

@@ -7,9 +7,10 @@ import (
 )
 
 // Hooks are functions called as a call proceeds; any may be nil. They run on the
-// goroutine of the call (those of a [Hedge]'s second request on its own), never under
-// a lock, and the call waits for them: be quick. A hook that panics is stopped and counted ([Stats].HookPanics), the call
-// goes on. Without hooks nothing is measured and nothing allocated.
+// goroutine of the call (those of a [Hedge]'s second request on its own), never under a
+// lock, and the call waits for them: be quick. A hook that panics is stopped and counted
+// ([Stats].HookPanics), the call goes on. Without hooks nothing is measured and nothing
+// allocated.
 //
 // The [Operation] and the [Attempt] handed out belong to the call and are
 // reused by it: copy what is to outlive the hook. Only Attempt.Header may be

@@ -11,24 +11,24 @@ import (
 
 // Config tunes a guard. Members that are zero have the defaults.
 type Config struct {
-	// Timeout bounds a call of the hot path; 3 s.
+	// Timeout bounds a call of the hot path; 0 means 3 s.
 	Timeout time.Duration
 
-	// ReadTimeout bounds a read of the hot path; Timeout. Let it be shorter than the
+	// ReadTimeout bounds a read of the hot path; 0 means Timeout. Let it be shorter than the
 	// deadlines of readers: what those end says nothing about the database.
 	ReadTimeout time.Duration
 
-	// LongTimeout bounds a call that may have much to do; 30 s.
+	// LongTimeout bounds a call that may have much to do; 0 means 30 s.
 	LongTimeout time.Duration
 
-	// Failures in a row open the breaker; 5.
+	// Failures in a row open the breaker; 0 means 5.
 	Failures int
 
-	// Pause is how long the breaker stays open before a probe; 1 s.
+	// Pause is how long the breaker stays open before a probe; 0 means 1 s.
 	Pause time.Duration
 
-	// Calls is how many reads, and how many writes, may be under way at once; 1024. More are refused with
-	// [store.ErrBusy].
+	// Calls is how many reads, and how many writes, may be under way at once; 0 means
+	// 1024. More are refused with [store.ErrBusy].
 	Calls int
 
 	// Logger hears when the breaker opens and closes. Nil is silent.

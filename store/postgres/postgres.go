@@ -53,11 +53,11 @@ func Backend() store.Backend {
 	}
 }
 
-// Open connects to the database and brings its schema up to date, unless it is
-// opened read-only; see the package documentation for the URL. Processes that
-// open it at once take turns. Errors: [store.ErrInvalid] for the URL, a password
-// that is wrong and a role or database that does not exist, [store.ErrNewerSchema], [store.ErrCorrupt] when the schema
-// belongs to another program, [store.ErrReadOnly] and [store.ErrUnavailable]. None
+// Open connects to the database and brings its schema up to date, unless it is opened
+// read-only; see the package documentation for the URL. Processes that open it at once
+// take turns. Errors: [store.ErrInvalid] for the URL, a password that is wrong and a role
+// or database that does not exist, [store.ErrNewerSchema], [store.ErrCorrupt] when the
+// schema belongs to another program, [store.ErrReadOnly] and [store.ErrUnavailable]. None
 // of them contains the password.
 func Open(ctx context.Context, rawURL string, o store.Options) (*DB, error) {
 	cfg, err := parseURL(rawURL, o.ReadOnly)

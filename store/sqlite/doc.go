@@ -6,16 +6,16 @@
 //
 // # One writer, many readers
 //
-// SQLite has one writer at a time, so one goroutine does all writing of a [DB].
-// It takes what is waiting, up to 256 rows or 4 MiB, runs it in one immediate
-// transaction and commits; only then do the callers return. A hundred callers
-// thus share one sync of the disk; where that is slow, the goroutine waits up to
-// an eighth of it, 1 ms at most, for callers that were just answered to call again,
-// and before every batch it lets goroutines run that can, on whatever disk. Claims and settlements go ahead of inserts,
-// so that an inbox is emptied as fast as it is filled. A row that cannot be
-// written is rolled back with its batch, and then every call of the batch is
-// tried alone, so that one bad row fails one call. Reads go to a pool of
-// connections beside the writer and see the last commit.
+// SQLite has one writer at a time, so one goroutine does all writing of a [DB]. It takes
+// what is waiting, up to 256 rows or 4 MiB, runs it in one immediate transaction and
+// commits; only then do the callers return. A hundred callers thus share one sync of the
+// disk; where that is slow, the goroutine waits up to an eighth of it, 1 ms at most, for
+// callers that were just answered to call again, and before every batch it lets
+// goroutines run that can, on whatever disk. Claims and settlements go ahead of inserts,
+// so that an inbox is emptied as fast as it is filled. A row that cannot be written is
+// rolled back with its batch, and then every call of the batch is tried alone, so that
+// one bad row fails one call. Reads go to a pool of connections beside the writer and see
+// the last commit.
 //
 // The file is in write-ahead mode and synced with every commit
 // (synchronous=FULL): what was acknowledged survives a power cut, if the disk
