@@ -106,6 +106,11 @@ func TestRulesBite(t *testing.T) {
 			bad:  tree{"go.mod": "go 1.26.0\n", "a/go.mod": "go 1.25.0\n"},
 			want: "make them equal",
 		},
+		"the image is built by the module's Go release": {
+			good: tree{"go.mod": "go 1.26.0\n", "Dockerfile": "FROM golang:1.26 AS build\nFROM scratch\n"},
+			bad:  tree{"go.mod": "go 1.26.0\n", "Dockerfile": "FROM golang:1.2 AS build\n"},
+			want: "make them equal",
+		},
 		"tools in two modules have one version": {
 			good: tree{"internal/tools/go.mod": "\tmvdan.cc/gofumpt v0.1.0\n", "internal/tools/lint/go.mod": "\tmvdan.cc/gofumpt v0.1.0 // indirect\n"},
 			bad:  tree{"internal/tools/go.mod": "\tmvdan.cc/gofumpt v0.1.0\n", "internal/tools/lint/go.mod": "\tmvdan.cc/gofumpt v0.2.0 // indirect\n"},

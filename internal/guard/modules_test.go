@@ -3,6 +3,7 @@ package guard_test
 import (
 	"fmt"
 	"regexp"
+	"strings"
 )
 
 var (
@@ -22,6 +23,17 @@ func plainRootModule(tr tree) (problems []string) {
 
 func oneGoVersion(tr tree) []string {
 	return differing(tr, goDirective, tr.names("go.mod"), "go")
+}
+
+var buildImage = regexp.MustCompile(`(?m)^FROM golang:(\S+)`)
+
+// imageGoVersion: an image is built by the release that the module names.
+func imageGoVersion(tr tree) []string {
+	image, named := buildImage.FindStringSubmatch(tr["Dockerfile"]), goDirective.FindStringSubmatch(tr["go.mod"])
+	if image == nil || named == nil || named[1] == image[1] || strings.HasPrefix(named[1], image[1]+".") {
+		return nil
+	}
+	return []string{fmt.Sprintf("Dockerfile builds with golang:%s, go.mod names go %s: make them equal", image[1], named[1])}
 }
 
 // oneToolVersion: golangci-lint has gofumpt built in.

@@ -40,6 +40,7 @@ var treeRules = []rule{
 	// modules_test.go
 	{"the root module can be installed", plainRootModule},
 	{"all modules name one Go release", oneGoVersion},
+	{"the image is built by the module's Go release", imageGoVersion},
 	{"tools in two modules have one version", oneToolVersion},
 }
 

@@ -30,11 +30,17 @@ func Open(rawURL string) (redis.UniversalClient, error) {
 	if err != nil { // it quotes the URL, and at times a part of the password
 		return nil, errors.New("the Redis URL is no URL: give redis://user:password@host:6379/0 with special characters of the password percent-encoded")
 	}
+	if u.Scheme == "" {
+		return nil, errors.New("the Redis URL has no scheme: give redis://, rediss:// (TLS) or unix://, as in redis://127.0.0.1:6379/0")
+	}
 	query := u.Query()
 	cluster := query.Has("addr")
 	if word := query.Get("cluster"); word != "" {
 		if cluster, err = strconv.ParseBool(word); err != nil {
 			return nil, fmt.Errorf("the Redis URL has cluster=%q: give true or false", word)
+		}
+		if cluster && query.Get("master_name") != "" {
+			return nil, errors.New("the Redis URL has master_name, which sentinels know, and cluster=true: leave one of them out")
 		}
 	}
 	sentinel := query.Get("master_name") != ""

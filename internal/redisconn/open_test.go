@@ -81,10 +81,11 @@ func TestWhatTheURLSaysGoesBeforeWhatIsTuned(t *testing.T) {
 func TestAWrongURLIsExplainedWithoutItsPassword(t *testing.T) {
 	t.Parallel()
 	for url, want := range map[string]string{
-		"redis://user:hunter/2@host:6379":              "percent-encoded",
-		"redis://user:hunter2%@host":                   "percent-encoded",
-		"http://user:hunter2@host":                     "invalid URL scheme: http",
-		"":                                             "invalid URL scheme",
+		"redis://user:hunter/2@host:6379": "percent-encoded",
+		"redis://user:hunter2%@host":      "percent-encoded",
+		"http://user:hunter2@host":        "invalid URL scheme: http",
+		"":                                "has no scheme: give redis://",
+		"redis://host?master_name=m&cluster=true":      "leave one of them out",
 		"redis://:hunter2@host/zero":                   `invalid database number: "zero"`,
 		"redis://:hunter2@host?bogus=1":                "unexpected option: bogus",
 		"redis://:hunter2@host?cluster=perhaps":        `cluster="perhaps": give true or false`,
