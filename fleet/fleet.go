@@ -55,7 +55,8 @@ type Options struct {
 	// Secret is what the processes of this fleet have in common and others do
 	// not: the API key, as the limits of a service are the key's. It is never sent:
 	// names of limits and clients become keys by HMAC-SHA256 under it, so that
-	// those of two secrets never meet and none can be guessed.
+	// those of two secrets never meet and none can be guessed. "" is a secret that
+	// everybody knows: it is for a Redis of which nobody else has a part.
 	Secret string
 	// Budget is how long Redis may take to answer; 0 means 20 ms.
 	Budget time.Duration
