@@ -278,11 +278,12 @@ func TestTimeoutsByKindOfOperation(t *testing.T) {
 		<-r.Context().Done()
 		return nil, r.Context().Err()
 	}
+	limits := transport.Timeouts{Get: 10 * time.Second, List: 11 * time.Second, Delete: 5 * time.Second, Create: 12 * time.Second, Ping: 2 * time.Second}
 	for kind, want := range map[transport.Kind]time.Duration{
-		transport.KindGet: 10 * time.Second, transport.KindList: 10 * time.Second, transport.KindDelete: 5 * time.Second,
-		transport.KindCreate: 10 * time.Second, transport.KindPing: 2 * time.Second, transport.KindOther: 7 * time.Second,
+		transport.KindGet: limits.Get, transport.KindList: limits.List, transport.KindDelete: limits.Delete,
+		transport.KindCreate: limits.Create, transport.KindPing: limits.Ping, transport.KindOther: 7 * time.Second,
 	} {
-		inLab(t, hang, func(c *transport.Config) { c.Timeouts, c.AttemptTimeout = transport.DefaultTimeouts(), 7*time.Second }, func(l *lab) {
+		inLab(t, hang, func(c *transport.Config) { c.Timeouts, c.AttemptTimeout = limits, 7*time.Second }, func(l *lab) {
 			res := l.get(once, func(c *transport.Call) { c.Kind = kind })
 			if res.took != want || res.Outcome.Class != transport.ClassTimeout || !strings.Contains(res.err.Error(), want.String()) {
 				t.Errorf("%v: %v after %v, want %v", kind, res.err, res.took, want)

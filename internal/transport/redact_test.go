@@ -154,20 +154,3 @@ func TestRedirectsAreReturnedNotFollowed(t *testing.T) {
 		}
 	}
 }
-
-func TestRedactHeaderShowsOnlyWhatIsKnownToBeHarmless(t *testing.T) {
-	t.Parallel()
-	h := http.Header{
-		"X-Api-Key": {secret}, "X-User-Id": {secretID}, "Authorization": {"Bearer " + secret}, "Cookie": {secret},
-		"X-New-Secret": {secret}, "Location": {"/users/" + secretID}, "Retry-After": {"7"}, "X-Request-Id": {"r1"},
-	}
-	shown := transport.RedactHeader(h)
-	reveals(t, shown)
-	if shown.Get("Retry-After") != "7" || shown.Get("X-Request-Id") != "r1" || shown.Get("X-New-Secret") != "[redacted]" {
-		t.Errorf("shown: %v", shown)
-	}
-	shown["Retry-After"][0] = "8"
-	if h.Get("Retry-After") != "7" || h.Get("X-Api-Key") != secret {
-		t.Error("the original was changed")
-	}
-}

@@ -9,13 +9,6 @@ type Timeouts struct {
 	Get, List, Delete, Create, Ping time.Duration
 }
 
-// DefaultTimeouts is 10 s to get, list and create, 5 s to delete, 2 s to ping.
-func DefaultTimeouts() Timeouts {
-	return Timeouts{
-		Get: 10 * time.Second, List: 10 * time.Second, Delete: 5 * time.Second, Create: 10 * time.Second, Ping: 2 * time.Second,
-	}
-}
-
 // table fills the gaps.
 func (t Timeouts) table(byDefault time.Duration) [kinds]time.Duration {
 	all := [kinds]time.Duration{KindGet: t.Get, KindList: t.List, KindDelete: t.Delete, KindCreate: t.Create, KindPing: t.Ping}
