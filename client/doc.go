@@ -57,7 +57,7 @@
 //	limiter           none shared with other processes           WithLimiter
 //	hedging           off                                        WithHedging
 //	revalidation      off: no ETag is sent back                  WithRevalidation, Request.Held
-//	breaker           5 failures in a row, 10 if busy, for 60 s   WithBreaker, Patient
+//	breaker           5 failures in a row, 10 if busy, for 60 s  WithBreaker, Patient
 //	attempt timeout   10 s, 5 s to delete                        WithTimeouts, AttemptTimeout
 //	overall timeout   120 s, or the context's end if earlier     WithTimeouts, Timeout
 //	body              8 MiB after decompression                  WithMaxBody

@@ -125,7 +125,7 @@ var storeFailures = []struct {
 	{store.ErrReadOnly, ExitFailure, "make the file and its directory writable, or name another in DATABASE_URL"},
 	{store.ErrBusy, ExitStopped, "another process holds it: try again later"},
 	{store.ErrOwned, ExitStopped, "another process holds its inbox: try again later"},
-	{fs.ErrNotExist, ExitUsage, `"asleep fetch --store" or "asleep store migrate" makes one; DATABASE_URL says where`},
+	{fs.ErrNotExist, ExitUsage, `check its name; "asleep fetch --store" or "asleep store migrate" makes the one of DATABASE_URL`},
 	{fs.ErrExist, ExitUsage, "name another file"},
 	{store.ErrUnavailable, ExitStopped, "try again later"},
 }
