@@ -64,8 +64,12 @@ func ExampleFromEnv() {
 		if err := os.Setenv(name, value); err != nil {
 			log.Print(err)
 		}
-		defer os.Unsetenv(name)
 	}
+	defer func() {
+		for name := range set {
+			_ = os.Unsetenv(name)
+		}
+	}()
 	cfg, err := server.FromEnv()
 	fmt.Println(cfg.Addr, cfg.Webhooks.Auth, cfg.Webhooks.Confirm, cfg.Upstream.APIKey, err)
 
