@@ -129,7 +129,9 @@ func (s *Service) newTurnstile(maker LimitsMaker) (*turnstile, error) {
 		maker = func(_ string, r limits.Rate) (limits.Limits, error) { return limits.NewMemory(r) }
 	}
 	var problems []error
-	for name, requests := range l.byName() {
+	for name, requests := range map[string]int{
+		limitRequests: l.Requests, limitSessions: l.Sessions, limitStatistics: l.Statistics, limitFailures: l.Failures,
+	} {
 		made, err := maker(name, l.rate(requests))
 		if err != nil {
 			problems = append(problems, fmt.Errorf("the limit of %s: %w", name, err))

@@ -84,11 +84,6 @@ func (c Config) checkReading(p *config.Reader) {
 // minReadKey is the least length of a key, in bytes.
 const minReadKey = 16
 
-// byName are the limits under their names, as [LimitsMaker] is given them.
-func (l Limits) byName() map[string]int {
-	return map[string]int{limitRequests: l.Requests, limitSessions: l.Sessions, limitStatistics: l.Statistics, limitFailures: l.Failures}
-}
-
 func (l Limits) rate(requests int) limits.Rate {
 	return limits.Rate{Requests: requests, Window: l.Window, Algorithm: l.Algorithm}
 }

@@ -109,9 +109,6 @@ func New(cfg Config, db store.Store, opts ...Option) (*Service, error) {
 	if given.log == nil {
 		given.log = slog.New(slog.DiscardHandler)
 	}
-	if err := problemsOf(cfg, db, given); err != nil {
-		return nil, err
-	}
 	s := &Service{cfg: cfg, log: given.log, version: given.version, begun: time.Now()}
 	s.front, s.db = inFront(cfg, db, given.log)
 	s.token.Store(&cfg.AdminToken)
@@ -155,6 +152,9 @@ func (s *Service) assemble(given settings) (err error) {
 		}
 	}
 	for _, c := range append(s.checks(), given.checks...) {
+		if c.Name == "" || c.Ask == nil {
+			return fmt.Errorf("WithCheck: the check %q lacks a Name or Ask: give both", c.Name)
+		}
 		s.monitors = append(s.monitors, newMonitor(c, s.noteHealth))
 	}
 	routes := s.publicRoutes()
