@@ -1,10 +1,12 @@
 package storetest
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"reflect"
 	"strconv"
+	"testing"
 	"time"
 
 	"github.com/asleep-sdk/asleep"
@@ -12,8 +14,20 @@ import (
 )
 
 var modelRules = []rule{
-	{"random sessions end as in the oracle", "", modelSessions},
-	{"random events end as in the oracle", "inbox", modelInbox},
+	{"random sessions end as in the oracle", "", inRounds(modelSessions)},
+	{"random events end as in the oracle", "inbox", inRounds(modelInbox)},
+}
+
+// inRounds runs a model once, or as often as STORETEST_ROUNDS says, each time on an
+// empty store.
+func inRounds(model func(*fixture)) func(*fixture) {
+	return func(f *fixture) {
+		model(f)
+		rounds, _ := strconv.Atoi(os.Getenv("STORETEST_ROUNDS"))
+		for n := 1; n < rounds && !f.Failed(); n++ {
+			f.Run(strconv.Itoa(n), func(t *testing.T) { model(newFixture(t, f.h)) })
+		}
+	}
 }
 
 func (f *fixture) random() *rand.Rand {
@@ -37,8 +51,21 @@ func both[T any](f *fixture, what string, oracle, backend func() (T, error)) {
 	want, wantErr := oracle()
 	got, err := backend()
 	if err != nil || wantErr != nil || !alike(got, want) {
-		f.Fatalf("%s:\n got %+v, %v\nwant %+v, %v", what, got, err, want, wantErr)
+		f.Fatalf("%s:\n got %+v, %v\nwant %+v, %v%s", what, got, err, want, wantErr, firstOf(got, want))
 	}
+}
+
+// firstOf is where two lists of one length differ first.
+func firstOf(got, want any) string {
+	g, w := reflect.ValueOf(got), reflect.ValueOf(want)
+	if g.Kind() == reflect.Slice && w.Kind() == reflect.Slice && g.Len() == w.Len() {
+		for n := range g.Len() {
+			if a, b := g.Index(n).Interface(), w.Index(n).Interface(); !reflect.DeepEqual(a, b) {
+				return fmt.Sprintf("\n got [%d] %+v\nwant [%d] %+v", n, a, n, b)
+			}
+		}
+	}
+	return ""
 }
 
 func alike(got, want any) bool {
@@ -87,24 +114,35 @@ func (d *dice) maybeInstant() (t time.Time) {
 
 func (d *dice) maybeDate() (date asleep.Date) {
 	if d.IntN(4) == 0 {
-		date = asleep.DateOf(t0).AddDays(d.IntN(5) - 1)
+		date = pick(d, asleep.DateOf(t0).AddDays(d.IntN(5)-1), asleep.Date{Year: 1, Month: 1, Day: 1}, asleep.Date{Year: 9999, Month: 12, Day: 31})
 	}
 	return date
 }
 
-// session is news, new ones or such as have been put before.
+// session is news: new ones, or such as have been put lately, as they were or with
+// another start or user.
 func (d *dice) session() store.Session {
-	if len(d.past) > 0 && d.IntN(5) == 0 {
-		return pick(d, d.past...)
+	if len(d.past) > 0 && d.IntN(5) < 2 {
+		s := pick(d, d.past[max(0, len(d.past)-20):]...)
+		switch d.IntN(4) {
+		case 0, 1:
+			s.Start = pick(d, d.instant(), time.Time{})
+		case 2:
+			s.UserID = d.user()
+		}
+		return s
 	}
 	s := session(d.id(), d.user(), d.instant(), d.IntN(20))
 	s.Observed = d.instant()
 	s.Settled = d.IntN(6) == 0
 	s.Form = pick(d, store.FormSummary, store.FormReport)
-	s.Offset = time.Duration(d.IntN(25)-12) * time.Hour
+	s.Offset = time.Duration(d.IntN(49)-24) * time.Hour
 	s.State = pick(d, asleep.SessionStateOpen, asleep.SessionStateClosed, asleep.SessionStateComplete, asleep.SessionStateComplete, "NEW")
-	if d.IntN(8) == 0 {
+	switch d.IntN(16) {
+	case 0, 1:
 		s.Start = time.Time{}
+	case 2:
+		s.Start = pick(d, time.Date(1, 1, 1, 0, 0, 0, 1_000_000, time.UTC), time.Date(9999, 12, 31, 23, 59, 59, 999_999_999, time.UTC))
 	}
 	if d.IntN(8) == 0 {
 		s.End = time.Time{}
