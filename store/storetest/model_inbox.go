@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/asleep-sdk/asleep/store"
@@ -45,12 +46,12 @@ func modelInbox(f *fixture) {
 
 // both takes one step on both inboxes.
 func (m *inboxModel) both(what string, do func(i store.Inbox, oracle bool) (any, error)) {
-	m.fixture.Helper()
+	m.Helper()
 	both(m.fixture, what, func() (any, error) { return do(m.want, true) }, func() (any, error) { return do(m.got, false) })
 }
 
 func (m *inboxModel) step() {
-	m.fixture.Helper()
+	m.Helper()
 	switch n := m.IntN(40); {
 	case n < 15:
 		m.receive(some(m.dice, m.event))
@@ -87,7 +88,7 @@ func (m *inboxModel) event() store.Event {
 
 // receive puts events and remembers by which ids each inbox knows them.
 func (m *inboxModel) receive(list []store.Event) {
-	m.fixture.Helper()
+	m.Helper()
 	want, wantErr := m.want.Put(m.Context(), list...)
 	got, err := m.got.Put(m.Context(), list...)
 	if err != nil || wantErr != nil || len(got) != len(want) {
@@ -109,7 +110,7 @@ func (m *inboxModel) receive(list []store.Event) {
 // claimAll claims everything that is due, so that the order, which depends on
 // the millisecond in which each store did what, does not matter.
 func (m *inboxModel) claimAll() {
-	m.fixture.Helper()
+	m.Helper()
 	want, wantErr := m.want.Claim(m.Context(), 1000, time.Hour)
 	got, err := m.got.Claim(m.Context(), 1000, time.Hour)
 	if err != nil || wantErr != nil || len(got) != len(want) {
@@ -158,7 +159,7 @@ func tokens(list []pair, oracle bool) (tokens []store.Token) {
 
 // settleSome does something random to events, in one commit.
 func (m *inboxModel) settleSome() {
-	m.fixture.Helper()
+	m.Helper()
 	list := m.take()
 	settlements := make([]store.Settlement, len(list))
 	for n := range settlements {
@@ -183,7 +184,7 @@ func (m *inboxModel) settleSome() {
 }
 
 func (m *inboxModel) extendSome() {
-	m.fixture.Helper()
+	m.Helper()
 	list := m.take()
 	m.both("extend", func(i store.Inbox, oracle bool) (any, error) {
 		mine := tokens(list, oracle)
@@ -203,20 +204,25 @@ func places(all, lost []store.Token) (at []int) {
 
 // applyOne applies news, if the inbox can.
 func (m *inboxModel) applyOne() {
-	m.fixture.Helper()
-	if _, ok := m.got.(store.Applier); !ok || len(m.held) == 0 {
+	m.Helper()
+	got, ok := m.got.(store.Applier)
+	want, _ := m.want.(store.Applier)
+	if !ok || len(m.held) == 0 {
 		return
 	}
 	p := pick(m.dice, m.held...)
 	step := fmt.Sprint("step", m.IntN(3))
 	w := store.Write{Sessions: some(m.dice, m.session), Windows: some(m.dice, m.window)}
-	m.both(fmt.Sprintf("apply %+v", w), func(i store.Inbox, oracle bool) (any, error) {
-		out, err := i.(store.Applier).Apply(m.Context(), tokens([]pair{p}, oracle)[0], step, w) //nolint:forcetypeassert // see above
-		if errors.Is(err, store.ErrLeaseLost) {
-			return "lease lost", nil
+	apply := func(i store.Applier, t store.Token) func() (any, error) {
+		return func() (any, error) {
+			out, err := i.Apply(m.Context(), t, step, w)
+			if errors.Is(err, store.ErrLeaseLost) {
+				return "lease lost", nil
+			}
+			return out, err
 		}
-		return out, err
-	})
+	}
+	both(m.fixture, fmt.Sprintf("apply %+v", w), apply(want, p.want.Token), apply(got, p.got.Token))
 }
 
 // idOf is what an inbox calls event number at, "" for none.
@@ -231,7 +237,7 @@ func (m *inboxModel) idOf(at int, oracle bool) string {
 }
 
 func (m *inboxModel) replayOrPurge() {
-	m.fixture.Helper()
+	m.Helper()
 	if len(m.wantID) == 0 {
 		return
 	}
@@ -250,7 +256,7 @@ func (m *inboxModel) replayOrPurge() {
 
 // list compares a page behind event number after.
 func (m *inboxModel) list(q store.InboxQuery, after int) {
-	m.fixture.Helper()
+	m.Helper()
 	m.both(fmt.Sprintf("entries %+v after %d", q, after), func(i store.Inbox, oracle bool) (any, error) {
 		q := q
 		q.After = m.idOf(after, oracle)
@@ -263,7 +269,7 @@ func (m *inboxModel) list(q store.InboxQuery, after int) {
 }
 
 func (m *inboxModel) get(at int) {
-	m.fixture.Helper()
+	m.Helper()
 	m.both(fmt.Sprint("entry ", at), func(i store.Inbox, oracle bool) (any, error) {
 		e, err := i.Get(m.Context(), m.idOf(at, oracle))
 		if errors.Is(err, store.ErrNotFound) {
@@ -280,7 +286,7 @@ func (m *inboxModel) anonymous(e store.Entry, oracle bool) store.Entry {
 	if oracle {
 		all = m.wantID
 	}
-	e.ID = fmt.Sprint(slices.Index(all, e.ID))
+	e.ID = strconv.Itoa(slices.Index(all, e.ID))
 	if !e.Due.IsZero() {
 		e.Due = t0
 	}
