@@ -39,7 +39,7 @@ func (e Event) Normalize(now time.Time) (Event, error) {
 	if e.Received.IsZero() {
 		e.Received = now
 	}
-	if e.Received.UnixMilli() <= 0 || e.Received.Year() > 9999 {
+	if e.Received.UnixMilli() <= 0 || !inYears(e.Received) {
 		return Event{}, invalid("the event was received before 1970 or after 9999")
 	}
 	e.Received = Milli(e.Received)

@@ -34,8 +34,8 @@ type Session struct {
 	End   time.Time // zero while it is recorded
 	Zone  string    // of the recording device, as the service wrote it
 
-	// Offset is the device's offset from UTC at Start, in whole seconds. It
-	// decides on which date, and in which hour of the day, the session began.
+	// Offset is the device's offset from UTC at Start, in whole seconds, a day at
+	// most. It decides on which date, and in which hour of the day, the session began.
 	Offset time.Duration
 
 	Metrics Metrics // main figures, for statistics
@@ -77,13 +77,13 @@ func FromSummary(user string, i *asleep.SessionSummary, observed time.Time) (Ses
 	return s.complete(i.SessionStartTime, i.SessionEndTime, i)
 }
 
-// complete fills in the times and the body. Times that nobody can read are left
-// unknown: the body keeps their text.
+// complete fills in the times and the body. Times that nobody can read, or keep, are
+// left unknown: the body keeps their text.
 func (s Session) complete(start, end asleep.Timestamp, body any) (Session, error) {
-	if t, err := start.Time(); err == nil {
+	if t, err := start.Time(); err == nil && inYears(t) {
 		s.Start, s.Offset = t, offsetOf(t, s.Zone)
 	}
-	if t, err := end.Time(); err == nil {
+	if t, err := end.Time(); err == nil && inYears(t) {
 		s.End = t
 	}
 	if s.Raw == "" {
@@ -96,14 +96,29 @@ func (s Session) complete(start, end asleep.Timestamp, body any) (Session, error
 	return s.Normalize()
 }
 
-// offsetOf is the offset of the device's zone, or else of the text of t.
+// offsetOf is the offset of the device's zone, or else of the text of t; none if no
+// clock can show it.
 func offsetOf(t time.Time, zone string) time.Duration {
 	device := asleep.Session{CreatedTimezone: zone}
 	if loc, err := device.Location(); err == nil {
 		t = t.In(loc)
 	}
 	_, seconds := t.Zone()
-	return time.Duration(seconds) * time.Second
+	offset := time.Duration(seconds) * time.Second
+	if offset.Abs() > maxOffset {
+		return 0
+	}
+	return offset
+}
+
+// maxOffset is how far a local date may lie from the same date in UTC. Backends look
+// up ranges of dates by it.
+const maxOffset = 24 * time.Hour
+
+// inYears reports whether t is in the years 1 to 9999 of UTC, in which instants are kept.
+func inYears(t time.Time) bool {
+	year := t.UTC().Year()
+	return 1 <= year && year <= 9999
 }
 
 // LocalStart is Start as a clock where the session was recorded showed it.
@@ -181,12 +196,15 @@ func (s Session) Normalize() (Session, error) {
 		return Session{}, err
 	}
 	for name, t := range map[string]time.Time{"start": s.Start, "end": s.End, "observed": s.Observed} {
-		if !t.IsZero() && (t.Year() < 1 || t.Year() > 9999) {
-			return Session{}, invalid("%s of session %q is not in the years 1 to 9999", name, s.ID)
+		if !inYears(t) {
+			return Session{}, invalid("%s of session %q is not in the years 1 to 9999 of UTC", name, s.ID)
 		}
 	}
 	if s.Observed.UnixMilli() <= 0 {
 		return Session{}, invalid("session %q was observed at no time, or before 1970: say when it was fetched or delivered", s.ID)
+	}
+	if s.Offset.Abs() > maxOffset {
+		return Session{}, invalid("offset %v of session %q is more than a day", s.Offset, s.ID)
 	}
 	if s.Form > FormReport {
 		return Session{}, invalid("form %d of session %q is not known", s.Form, s.ID)

@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -109,6 +110,39 @@ func TestFromReportKeepsBodyAndFigures(t *testing.T) {
 	}
 }
 
+// TestTimesThatCannotBeKeptAreUnknown: a zero time that somebody wrote at an offset, and
+// clocks that nobody has, refuse no report; and a page can end anywhere.
+func TestTimesThatCannotBeKeptAreUnknown(t *testing.T) {
+	t.Parallel()
+	for start, want := range map[string]struct {
+		unix   int64
+		offset time.Duration
+	}{
+		"0001-01-01T00:00:00+09:00": {time.Time{}.Unix(), 0},
+		"0001-01-01T00:00:00Z":      {time.Time{}.Unix(), 0},
+		"0001-01-01T00:00:00-01:00": {time.Time{}.Unix() + 3600, -time.Hour},
+		"9999-12-31T23:59:59-00:01": {time.Time{}.Unix(), 0},
+		"9999-12-31T23:59:59+00:01": {time.Date(9999, 12, 31, 23, 58, 59, 0, time.UTC).Unix(), time.Minute},
+		"2026-03-14T12:00:00+24:59": {noon.Add(-24*time.Hour - 59*time.Minute).Unix(), 0},
+		"2026-03-14T12:00:00+24:00": {noon.Add(-24 * time.Hour).Unix(), 24 * time.Hour},
+	} {
+		r, err := asleep.ParseReport(fmt.Sprintf(`{"session":{"id":"s","state":"COMPLETE","start_time":%q,"end_time":%q}}`, start, start))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := store.FromReport("u", r, noon)
+		if err != nil || s.Start.Unix() != want.unix || s.End.Unix() != want.unix || s.Offset != want.offset {
+			t.Errorf("%s: %v, %v, %v", start, s.Start, s.Offset, err)
+		}
+		if again, err := s.Normalize(); err != nil || !again.Start.Equal(s.Start) {
+			t.Errorf("%s: %v", start, err)
+		}
+		if c, err := store.ParseCursor(store.CursorOf(s).String()); err != nil || c != store.CursorOf(s) {
+			t.Errorf("%s: cursor %v, %v", start, c, err)
+		}
+	}
+}
+
 func TestEfficiencyIsARatioWhateverTheServiceWrote(t *testing.T) {
 	t.Parallel()
 	for _, f := range []string{"session_complete_v3_sdk_shape.json", "session_complete_doc_shape.json"} {
@@ -164,6 +198,9 @@ func TestNormalizeNamesTheFault(t *testing.T) {
 		"form 9":                           func(s *store.Session) { s.Form = 9 },
 		"state is 1000 bytes long":         func(s *store.Session) { s.State = asleep.SessionState(strings.Repeat("x", 1000)) },
 		"end of session \"s\" is not in t": func(s *store.Session) { s.End = time.Date(-1, 1, 1, 0, 0, 0, 0, time.UTC) },
+		"start of session \"s\" is not in": func(s *store.Session) { s.Start = time.Date(1, 1, 1, 0, 0, 0, 0, time.FixedZone("", 9*3600)) },
+		"offset 24h0m1s of session \"s\"":  func(s *store.Session) { s.Offset = 24*time.Hour + time.Second },
+		"offset -24h0m1s of session":       func(s *store.Session) { s.Offset = -24*time.Hour - time.Second },
 	} {
 		s := good
 		edit(&s)

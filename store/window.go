@@ -36,7 +36,7 @@ func (w Window) Normalize() (Window, error) {
 	if n := max(len(w.Epochs.Sleep), len(w.Epochs.Breath), len(w.Epochs.Snoring)); n > lastEpoch(w.Seq)+1 {
 		return Window{}, invalid("window %d of session %q holds %d epochs and would begin before the session", w.Seq, w.SessionID, n)
 	}
-	if w.Observed.UnixMilli() <= 0 || w.Observed.Year() > 9999 {
+	if w.Observed.UnixMilli() <= 0 || !inYears(w.Observed) {
 		return Window{}, invalid("window %d of session %q was observed at no time, or before 1970", w.Seq, w.SessionID)
 	}
 	w.Observed = Milli(w.Observed)

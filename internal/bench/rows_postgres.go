@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -25,6 +26,9 @@ const (
 	eventBatch    = 100 // events a call
 	upsertBatch   = 500 // sessions a call
 	upsertCallers = 4
+
+	updatedSessions = 100_000
+	farApart        = 7919 // shares no factor with updatedSessions, so that no call names one twice
 )
 
 // PostgresRows are the rows about the store on PostgreSQL.
@@ -43,6 +47,13 @@ func PostgresRows() []Row {
 			Goal:  ">= 10,000/s",
 			Goals: []Goal{{Figure: "sessions/s", AtLeast: true, Limit: 10_000}},
 			Run:   onPostgres(postgresSessions),
+		},
+		{
+			ID:    "postgres-updates",
+			What:  "newer news of 100,000 stored reports, far apart, 500 a call by 4 callers; against new reports put into the same table before and after",
+			Goal:  ">= 10,000/s",
+			Goals: []Goal{{Figure: "updates/s", AtLeast: true, Limit: 10_000}},
+			Run:   onPostgres(postgresUpdates),
 		},
 		{
 			ID:   "postgres-million",
@@ -165,6 +176,26 @@ func postgresInbox(ctx context.Context, d database) ([]Figure, error) {
 	return medians(all)[0].Figures, nil
 }
 
+// upsertRate is sessions a second, of upsertBatch a call by upsertCallers, number n of
+// which session makes. Calls are counted on from one rate to the next. Whatever else
+// than want becomes of one is an error.
+func upsertRate(ctx context.Context, db *postgres.DB, calls *atomic.Int64, want store.Outcome, session func(n int) store.Session) (rate float64, err error) {
+	begun := time.Now()
+	took, err := closedLoop(ctx, upsertCallers, slice, func(int64) error {
+		first := int(calls.Add(1)-1) * upsertBatch
+		batch := make([]store.Session, upsertBatch)
+		for i := range batch {
+			batch[i] = session(first + i)
+		}
+		out, err := db.Sessions().Put(ctx, batch...)
+		if i := slices.IndexFunc(out, func(o store.Outcome) bool { return o != want }); i >= 0 {
+			return fmt.Errorf("session %s is %v, want %v", batch[i].ID, out[i], want)
+		}
+		return err
+	})
+	return float64(len(took)*upsertBatch) / time.Since(begun).Seconds(), err
+}
+
 func postgresSessions(ctx context.Context, d database) ([]Figure, error) {
 	list, err := nights()
 	if err != nil {
@@ -173,16 +204,8 @@ func postgresSessions(ctx context.Context, d database) ([]Figure, error) {
 	all := make([][]Outcome, rounds)
 	for r := range all {
 		err := d.open(ctx, func(db *postgres.DB) error {
-			begun := time.Now()
-			took, err := closedLoop(ctx, upsertCallers, slice, func(call int64) error {
-				batch := make([]store.Session, upsertBatch)
-				for i := range batch {
-					batch[i] = night(list, int(call)*upsertBatch+i, nightsPerUser)
-				}
-				_, err := db.Sessions().Put(ctx, batch...)
-				return err
-			})
-			rate := float64(len(took)*upsertBatch) / time.Since(begun).Seconds()
+			var calls atomic.Int64
+			rate, err := upsertRate(ctx, db, &calls, store.Created, func(n int) store.Session { return night(list, n, nightsPerUser) })
 			all[r] = []Outcome{{Contender: ours.Name, Figures: []Figure{{Name: "sessions/s", Format: "%.0f", Value: rate}}}}
 			return err
 		})
@@ -191,6 +214,44 @@ func postgresSessions(ctx context.Context, d database) ([]Figure, error) {
 		}
 	}
 	return medians(all)[0].Figures, nil
+}
+
+// postgresUpdates puts newer news of all stored sessions in turn, one update after the
+// other, and has new sessions stored between, so that both rates are of one table.
+func postgresUpdates(ctx context.Context, d database) (figures []Figure, err error) {
+	list, err := nights()
+	if err != nil {
+		return nil, err
+	}
+	users := updatedSessions / nightsPerUser
+	err = d.open(ctx, func(db *postgres.DB) error {
+		if err := fill(ctx, db, list, updatedSessions); err != nil {
+			return err
+		}
+		var made, told atomic.Int64
+		all := make([][]Outcome, rounds)
+		for r := range all {
+			created, err := upsertRate(ctx, db, &made, store.Created, func(n int) store.Session { return night(list, updatedSessions+n, users) })
+			if err != nil {
+				return err
+			}
+			updated, err := upsertRate(ctx, db, &told, store.Updated, func(n int) store.Session {
+				s := night(list, n*farApart%updatedSessions, users)
+				s.Observed = s.Observed.Add(time.Duration(1+n/updatedSessions) * time.Second)
+				return s
+			})
+			if err != nil {
+				return err
+			}
+			all[r] = []Outcome{{Contender: ours.Name, Figures: []Figure{
+				{Name: "updates/s", Format: "%.0f", Value: updated},
+				{Name: "x new sessions", Format: "%.2f", Value: updated / created},
+			}}}
+		}
+		figures = medians(all)[0].Figures
+		return nil
+	})
+	return figures, err
 }
 
 func postgresMillion(ctx context.Context, d database) (figures []Figure, err error) {

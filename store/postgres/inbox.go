@@ -154,21 +154,12 @@ func (i *inbox) putAlone(ctx context.Context, rows []eventRow) (out []store.Rece
 		if err := tx.SendBatch(ctx, &b).Close(); err != nil {
 			return err
 		}
-		open := make([]int, len(rows))
-		for n := range open {
-			open[n] = n
-		}
-		for vain := 0; len(open) > 0; vain++ {
-			before := len(open)
-			if open, err = putOpen(ctx, tx, rows, open, out); err != nil {
+		for first := 0; first < len(rows); {
+			end := beforeRevision(rows, first)
+			if err := putAll(ctx, tx, rows[first:end], out[first:end]); err != nil {
 				return err
 			}
-			if len(open) < before {
-				vain = 0
-			}
-			if vain > maxAttempts {
-				return fmt.Errorf("%w: others put events with the same keys all the time", store.ErrBusy)
-			}
+			first = end
 		}
 		return nil
 	})
@@ -177,6 +168,43 @@ func (i *inbox) putAlone(ctx context.Context, rows []eventRow) (out []store.Rece
 	}
 	i.signalStored(out)
 	return out, nil
+}
+
+// beforeRevision is where the rows end, from first on, that one statement can number:
+// what revises one of them is known as such only after it, and what comes behind the
+// revision is to be numbered behind it.
+func beforeRevision(rows []eventRow, first int) (end int) {
+	bodies := map[[keySize]byte]relational.Key{}
+	for end = first; end < len(rows); end++ {
+		r := &rows[end]
+		event := [keySize]byte(r.key[:keySize])
+		if body, again := bodies[event]; again && body != r.key {
+			break
+		}
+		bodies[event] = r.key
+	}
+	return end
+}
+
+// putAll puts rows of which none revises another, until all are decided.
+func putAll(ctx context.Context, tx pgx.Tx, rows []eventRow, out []store.Receipt) (err error) {
+	open := make([]int, len(rows))
+	for n := range open {
+		open[n] = n
+	}
+	for vain := 0; len(open) > 0; vain++ {
+		before := len(open)
+		if open, err = putOpen(ctx, tx, rows, open, out); err != nil {
+			return err
+		}
+		if len(open) < before {
+			vain = 0
+		}
+		if vain > maxAttempts {
+			return fmt.Errorf("%w: others put events with the same keys all the time", store.ErrBusy)
+		}
+	}
+	return nil
 }
 
 // putOpen puts the rows that are still open, and returns those that stay so.

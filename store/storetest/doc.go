@@ -11,7 +11,7 @@
 // Rules about order try permutations; rules about races run writers against each
 // other; the last one drives the backend and [memory.Store], the oracle, with the
 // same random steps and compares all that can be read. A failure of it prints its
-// seed; set STORETEST_SEED to see it again.
+// seed; set STORETEST_SEED to see it again, and STORETEST_ROUNDS to run it so often.
 //
 // # What a backend lacks
 //

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -16,6 +17,7 @@ var inboxRules = []rule{
 	{"a duplicate is told in every state", "inbox", duplicates},
 	{"the same key with another body is a revision", "inbox", revisions},
 	{"duplicates are told within a batch", "inbox", batchDuplicates},
+	{"a batch is queued in its order, revisions too", "inbox", batchOrder},
 	{"the same key of another user or session is another event", "inbox", keyScope},
 	{"claims come in the order of receipt, as many as asked", "inbox", claimOrder},
 	{"a claimed event is claimed once", "inbox", claimedOnce},
@@ -105,6 +107,27 @@ func revisions(f *fixture) {
 	for i, c := range f.claim(2) {
 		if c.Revision != i+2 || c.Body != []string{"second", "third"}[i] {
 			f.Errorf("claim %+v", c)
+		}
+	}
+}
+
+func batchOrder(f *fixture) {
+	body := func(key, body string) store.Event {
+		e := event(key, "u", "s")
+		e.Body = body
+		return e
+	}
+	out, err := f.inbox().Put(f.Context(), body("a", "1"), body("b", "2"), body("a", "3"), body("a", "1"), body("c", "4"), body("a", "5"), body("d", "6"))
+	if err != nil || len(out) != 7 || out[3].Result != store.Duplicate || out[3].ID != out[0].ID || out[5].Revision != 3 {
+		f.Fatalf("%+v, %v", out, err)
+	}
+	entries, err := f.inbox().List(f.Context(), store.InboxQuery{})
+	if err != nil || len(entries) != 6 {
+		f.Fatalf("%+v, %v", entries, err)
+	}
+	for n, c := range f.claim(6) {
+		if want := strconv.Itoa(n + 1); c.Body != want || entries[n].Body != want {
+			f.Errorf("at place %d is claimed %q and listed %q, want %q", n, c.Body, entries[n].Body, want)
 		}
 	}
 }
