@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -171,6 +172,21 @@ func follow(t *testing.T, page, link string) string {
 	return next.String()
 }
 
+func TestLinksLeadOnWhereverTheHandlerIsMounted(t *testing.T) {
+	t.Parallel()
+	r := newReading(t, nil)
+	r.keep(t, "user-0001")
+	mux := http.NewServeMux()
+	mux.Handle("/sleep/", http.StripPrefix("/sleep", r.Handler()))
+	const first = "/sleep/api/users/user-0001/sessions?limit=2"
+	w := ask(mux, http.MethodGet, first, "", "X-Api-Key", readKey)
+	link, _, _ := strings.Cut(strings.TrimPrefix(w.Header().Get("Link"), "<"), ">")
+	next := follow(t, first, link)
+	if w := ask(mux, http.MethodGet, next, "", "X-Api-Key", readKey); w.Code != 200 || !strings.HasPrefix(next, "/sleep/api/") {
+		t.Errorf("%s: %d %s", next, w.Code, w.Body)
+	}
+}
+
 type tokens map[string]server.Access
 
 func (v tokens) VerifyToken(_ context.Context, token string) (server.Access, error) {
@@ -213,15 +229,34 @@ func TestATokenOpensTheDataOfItsUsersOnly(t *testing.T) {
 			t.Errorf("%s %s: %d, want %d: %s", c.token, c.path, w.Code, c.status, w.Body)
 		}
 	}
-	absent := r.do(t, http.MethodGet, "/api/sessions/absent", "Authorization", "Bearer of-1")
+	absent := r.do(t, http.MethodGet, "/api/sessions/20201119175606_none0", "Authorization", "Bearer of-1")
 	foreign := r.do(t, http.MethodGet, "/api/sessions/"+other, "Authorization", "Bearer of-1")
 	message := func(w *httptest.ResponseRecorder) any { return decode[map[string]any](t, w.Body)["message"] }
-	_, _ = absent, foreign
-	if absent.Code == foreign.Code && message(absent) != message(foreign) {
-		t.Error("what exists and what does not can be told apart")
+	if absent.Code != foreign.Code || message(absent) != message(foreign) {
+		t.Errorf("what exists and what does not can be told apart: %d and %d", foreign.Code, absent.Code)
 	}
 	if log := r.log.String(); strings.Contains(log, `user-000`) || !strings.Contains(log, `"user":"user:`) {
 		t.Errorf("the log has ids of users, or no digests:\n%s", log)
+	}
+}
+
+func TestWhoseASessionIsTheStoreKnowsBetterThanTheService(t *testing.T) {
+	t.Parallel()
+	cfg, fake := readable(t)
+	careless := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { // shows everything to everybody
+		report, _ := fake.Report(path.Base(r.URL.Path), "UTC")
+		_, _ = io.WriteString(w, `{"detail":"OK","result":`+report.Raw+`}`)
+	}))
+	defer careless.Close()
+	cfg.Upstream.BaseURL = careless.URL
+	r := readingOf(t, cfg, memory.New(), fake, server.WithTokenVerifier(tokens{"of-1": {Users: []string{"user-0001"}}}))
+	mine, other := r.keep(t, "user-0001")[0], r.keep(t, "user-0002")[0]
+	for night, want := range map[string]int{mine: 200, other: 404} {
+		for _, path := range []string{"/api/users/user-0001/sessions/" + night, "/api/sessions/" + night} {
+			if w := r.do(t, http.MethodGet, path+"?source=upstream", "Authorization", "Bearer of-1"); w.Code != want {
+				t.Errorf("%s: %d, want %d", path, w.Code, want)
+			}
+		}
 	}
 }
 

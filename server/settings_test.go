@@ -11,6 +11,7 @@ import (
 
 	"github.com/asleep-sdk/asleep/internal/config"
 	"github.com/asleep-sdk/asleep/server"
+	"github.com/asleep-sdk/asleep/store/memory"
 )
 
 // read reads and checks a configuration.
@@ -120,6 +121,27 @@ func TestTheEnvironmentIsJudgedByTheClientToo(t *testing.T) {
 	for _, want := range []string{"ENVIRONMENT \"moon\"", "ASLEEP_API_KEY", "ASLEEP_BASE_URL"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("no word of %s: %v", want, err)
+		}
+	}
+}
+
+func TestNewTellsAllProblemsAtOnce(t *testing.T) {
+	t.Parallel()
+	cfg := server.DefaultConfig()
+	cfg.MaxBody = 0
+	cfg.Upstream.BaseURL = "http://api.example"
+	cfg.Notify.URL = "http://notify.example"
+	cfg.Reading.Keys = []server.Secret{server.NewSecret("short")}
+	cfg.Limits.Statistics = 0
+	_, err := server.New(cfg, memory.New())
+	if err == nil {
+		t.Fatal("it was made")
+	}
+	for _, name := range []string{
+		"ASLEEP_API_KEY", "ASLEEP_BASE_URL", "ASLEEP_WEBHOOK_SECRET", "NOTIFY_URL", "READ_API_KEYS", "RATE_LIMIT_STATISTICS is 0", "MAX_BODY_BYTES is 0",
+	} {
+		if !strings.Contains(err.Error(), name) {
+			t.Errorf("%s is not in: %v", name, err)
 		}
 	}
 }
