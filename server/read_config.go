@@ -87,8 +87,10 @@ func (l Limits) check(p *config.Reader) {
 		name     string
 		requests int
 	}{
-		{"RATE_LIMIT_REQUESTS", l.Requests}, {"RATE_LIMIT_SESSIONS", l.Sessions},
-		{"RATE_LIMIT_STATISTICS", l.Statistics}, {"RATE_LIMIT_FAILURES", l.Failures},
+		{"RATE_LIMIT_REQUESTS", l.Requests},
+		{"RATE_LIMIT_SESSIONS", l.Sessions},
+		{"RATE_LIMIT_STATISTICS", l.Statistics},
+		{"RATE_LIMIT_FAILURES", l.Failures},
 	} {
 		if one.requests < 1 {
 			p.Add(one.name, "is %d: give 1 or more", one.requests)

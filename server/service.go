@@ -104,7 +104,7 @@ func New(cfg Config, db store.Store, opts ...Option) (*Service, error) {
 	for _, o := range opts {
 		o(&given)
 	}
-	if err := cfg.problems(); err != nil {
+	if err := cfg.problems(db); err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}
 	if given.log == nil {

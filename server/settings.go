@@ -10,6 +10,7 @@ import (
 
 	"github.com/asleep-sdk/asleep/client"
 	"github.com/asleep-sdk/asleep/internal/config"
+	"github.com/asleep-sdk/asleep/store"
 	"github.com/asleep-sdk/asleep/webhook"
 )
 
@@ -103,8 +104,11 @@ func (c Config) Check(p *config.Reader) {
 
 // problems is everything that is wrong with what a handler is made of; where it listens is
 // whoever's who serves it. Each is called by the name of its variable.
-func (c Config) problems() error {
+func (c Config) problems(db store.Store) error {
 	p := config.NewReader()
+	if db == nil {
+		p.Add("the store", "is nil: open one with store.Open")
+	}
 	if c.Upstream.APIKey.IsZero() {
 		p.Add("ASLEEP_API_KEY", "is not set: Upstream.APIKey is the key that the service is called with")
 	}

@@ -11,7 +11,6 @@ import (
 
 	"github.com/asleep-sdk/asleep/internal/config"
 	"github.com/asleep-sdk/asleep/server"
-	"github.com/asleep-sdk/asleep/store/memory"
 )
 
 // read reads and checks a configuration.
@@ -133,11 +132,12 @@ func TestNewTellsAllProblemsAtOnce(t *testing.T) {
 	cfg.Notify.URL = "http://notify.example"
 	cfg.Reading.Keys = []server.Secret{server.NewSecret("short")}
 	cfg.Limits.Statistics = 0
-	_, err := server.New(cfg, memory.New())
+	_, err := server.New(cfg, nil)
 	if err == nil {
 		t.Fatal("it was made")
 	}
 	for _, name := range []string{
+		"the store is nil",
 		"ASLEEP_API_KEY", "ASLEEP_BASE_URL", "ASLEEP_WEBHOOK_SECRET", "NOTIFY_URL", "READ_API_KEYS", "RATE_LIMIT_STATISTICS is 0", "MAX_BODY_BYTES is 0",
 	} {
 		if !strings.Contains(err.Error(), name) {
