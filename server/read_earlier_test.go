@@ -95,6 +95,10 @@ func TestFiguresSayWhereTheStoreMayLackOlderNights(t *testing.T) {
 	r := newReading(t, nil)
 	r.newestOf(t, "user-0001", 3)
 	second := r.fake.Sessions("user-0001")[1].Start.UTC().Format(time.DateOnly)
+	third := r.fake.Sessions("user-0001")[2].Start.UTC().Format(time.DateOnly)
+	undated, _ := r.fake.Report(r.fake.Sessions("user-0003")[0].ID, "UTC")
+	undated.Session.StartTime, undated.Raw = "", ""
+	r.put(t, "user-0001", undated) // says nothing of how far the store reaches back
 	for path, partial := range map[string]bool{
 		"/api/users/user-0001/summary":                                   true,
 		"/api/users/user-0001/summary?source=upstream":                   false,
@@ -102,6 +106,7 @@ func TestFiguresSayWhereTheStoreMayLackOlderNights(t *testing.T) {
 		"/api/statistics?user_id=user-0001&period=daily&source=store":    true,
 		"/api/statistics?user_id=user-0001&source=upstream":              false,
 		"/api/statistics?user_id=user-0002":                              false, // of the service
+		"/api/statistics?user_id=user-0001&from=" + third:                true,
 		"/api/statistics?user_id=user-0001&from=" + second:               false,
 		"/api/statistics?user_id=user-0001&period=hourly&from=" + second: false,
 	} {

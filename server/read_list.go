@@ -216,13 +216,12 @@ func (a *readAPI) askedPage(ctx context.Context, q *question) (page, error) {
 	return p, nil
 }
 
-// lastDay is up to when the service is asked, where the list goes on behind a session: a
-// day more, for nobody says whether the beginning or the end of a night decides on its date.
+// lastDay is up to when the service is asked, where the list goes on behind a session.
 func (q *question) lastDay(behind store.Cursor) asleep.Date {
 	if behind.IsZero() {
 		return q.to
 	}
-	day := asleep.DateOf(behind.Start.In(q.location)).AddDays(1)
+	day := asleep.DateOf(behind.Start.In(q.location))
 	if !q.to.IsZero() && q.to.Before(day) {
 		return q.to
 	}
