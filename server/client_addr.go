@@ -18,11 +18,10 @@ func (p proxies) has(a netip.Addr) bool {
 // the right, where the nearest proxy wrote, as long as proxies of ours wrote it: what
 // stands further left anybody may have made up. The zero Addr is unknown.
 func (p proxies) client(r *http.Request) netip.Addr {
-	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	at, err := parseHop(r.RemoteAddr) // without a port where a function's platform wrote it
 	if err != nil {
 		return netip.Addr{}
 	}
-	at := plain(peer.Addr())
 	for _, line := range slices.Backward(r.Header.Values("X-Forwarded-For")) {
 		for more := true; more; {
 			if !p.has(at) {

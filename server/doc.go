@@ -53,8 +53,10 @@
 //
 // The read API answers from the store if it has what is asked for, else through the
 // cache from the service; X-Source says which. Statistics and lists are of the
-// store as soon as it has any session that fits: a store that was filled from some day
-// on shows what came since, and source=upstream passes it by. Lists also have the nights that
+// store as soon as it has any session that fits. A store that was filled from some day
+// on has nothing of the nights before: lists go on with those of the service behind its last
+// page, and figures say partial: true unless the store has an older session than they are
+// about. source=upstream passes it by. Lists also have the nights that
 // only windows are known of. A night that is not final says
 // complete: false. Who may read, [Reading].Keys or a [TokenVerifier] tell; to an
 // [Access] to some users, others do not exist. Every answer is made within its time, also

@@ -72,7 +72,7 @@ func (s *Service) origins() middleware {
 		AllowedHeaders: []string{"Accept", "Authorization", "If-Modified-Since", "If-None-Match", "X-Api-Key", RequestIDHeader},
 		ExposedHeaders: []string{
 			"Age", "ETag", "Link", "Retry-After", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset",
-			RequestIDHeader, SourceHeader, ProcessTimeHeader,
+			RequestIDHeader, SourceHeader, PartialHeader, ProcessTimeHeader,
 		},
 		MaxAge: 600,
 	})

@@ -189,6 +189,8 @@ func TestForwardedForIsBelievedOfTrustedProxiesOnly(t *testing.T) {
 		"IPv4 in IPv6":                          {"[::ffff:10.0.0.1]:1", []string{"::ffff:203.0.113.1"}, []string{"203.0.113.1"}, "10.0.0.2:5", true},
 		"one network of IPv6 is one client":     {"[2001:db8::1]:1", nil, nil, "[2001:db8::ffff:2]:9", true},
 		"another network of IPv6 is another":    {"[2001:db8::1]:1", nil, nil, "[2001:db8:0:1::1]:1", false},
+		"a platform that writes no port":        {"192.0.2.1", nil, nil, "192.0.2.2", false},
+		"and is a proxy":                        {"10.0.0.1", []string{"203.0.113.1"}, []string{"203.0.113.2"}, "", false},
 		"a proxy that writes nothing is a peer": {"10.0.0.1:1", nil, nil, "", true},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -20,8 +20,9 @@ import (
 // goes on while it is not: a function for readers sets [Webhooks].Enabled false. Make
 // one with [NewLazy].
 type Lazy struct {
-	open func(context.Context) (*Service, error)
-	log  *slog.Logger
+	open  func(context.Context) (*Service, error)
+	log   *slog.Logger
+	first http.Handler // of requests while there is no service
 
 	opening chan struct{} // held by who makes the service
 	service atomic.Pointer[Service]
@@ -40,19 +41,31 @@ func NewLazy(open func(context.Context) (*Service, error), log *slog.Logger) *La
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Lazy{open: open, log: log, opening: make(chan struct{}, 1), begun: time.Now()}
+	l := &Lazy{open: open, log: log, opening: make(chan struct{}, 1), begun: time.Now()}
+	l.first = chain(http.HandlerFunc(l.begin), []layer{
+		{"request id", identify},
+		{"headers", secure},
+		{"process time", timeProcess},
+	})
+	return l
 }
 
 // ServeHTTP answers as [Service.Handler] does.
 func (l *Lazy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s := l.service.Load()
-	if s == nil && r.URL.Path == "/live" && r.Method == http.MethodGet {
+	if s := l.service.Load(); s != nil {
+		s.Handler().ServeHTTP(w, r)
+		return
+	}
+	l.first.ServeHTTP(w, r)
+}
+
+// begin answers a request that came before the service was there.
+func (l *Lazy) begin(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/live" && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
 		answer(w, http.StatusOK, map[string]string{"status": "live"})
 		return
 	}
-	if s == nil {
-		s = l.make(r.Context())
-	}
+	s := l.make(r.Context())
 	if s == nil {
 		w.Header().Set("Retry-After", "1")
 		webhook.WriteProblem(w, r, http.StatusServiceUnavailable, codeUnavailable, "the server could not be started: try again later")

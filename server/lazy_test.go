@@ -56,3 +56,17 @@ func TestALazyServiceIsMadeOnceByTheFirstRequestThatNeedsIt(t *testing.T) {
 		}
 	})
 }
+
+func TestALazyServiceThatCannotBeMadeAnswersAsTheDocumentSays(t *testing.T) {
+	t.Parallel()
+	l := server.NewLazy(func(context.Context) (*server.Service, error) { return nil, errors.New("no") }, nil)
+	const path = "/api/users/user-0001/sessions"
+	w := ask(l, http.MethodGet, path, "", "X-Request-ID", "mine-1")
+	conform(t, path, nil, w)
+	if h := w.Header(); w.Code != 503 || h.Get("X-Request-ID") != "mine-1" || h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Cache-Control") != "no-store" {
+		t.Errorf("%d %v", w.Code, h)
+	}
+	if w := ask(l, http.MethodHead, "/live", ""); w.Code != 200 || w.Header().Get("X-Content-Type-Options") != "nosniff" {
+		t.Errorf("/live: %d %v", w.Code, w.Header())
+	}
+}

@@ -71,13 +71,33 @@ func (c Config) checkReading(p *config.Reader) {
 			break
 		}
 	}
-	if err := c.Limits.rate(c.Limits.Requests).Check(); c.Limits.Enabled && err != nil {
-		p.Add("RATE_LIMIT_WINDOW_SECONDS", "is not accepted: %v", err)
+	if c.Limits.Enabled {
+		c.Limits.check(p)
 	}
 	for _, o := range c.CORSOrigins {
 		if o == "*" && c.Environment == "production" {
 			p.Add("CORS_ALLOWED_ORIGINS", "is *, and ENVIRONMENT is production: name the origins whose pages may read")
 		}
+	}
+}
+
+// check notes limits that cannot be kept.
+func (l Limits) check(p *config.Reader) {
+	for _, one := range []struct {
+		name     string
+		requests int
+	}{
+		{"RATE_LIMIT_REQUESTS", l.Requests},
+		{"RATE_LIMIT_SESSIONS", l.Sessions},
+		{"RATE_LIMIT_STATISTICS", l.Statistics},
+		{"RATE_LIMIT_FAILURES", l.Failures},
+	} {
+		if one.requests < 1 {
+			p.Add(one.name, "is %d: give 1 or more", one.requests)
+		}
+	}
+	if err := l.rate(1).Check(); err != nil {
+		p.Add("RATE_LIMIT_WINDOW_SECONDS", "is not accepted: %v", err)
 	}
 }
 

@@ -54,7 +54,7 @@ func badQuery(message string) error {
 // see of others.
 var errAbsent = &failure{
 	status: http.StatusNotFound, code: codeNotFound,
-	message: "there is no such session here; with user_id the service is asked for it as well",
+	message: "there is no such session, or it is not this user's; without a user_id only what is stored is looked through",
 }
 
 var errNotYours = &failure{status: http.StatusForbidden, code: codeForbidden, message: "this token does not open the data of this user"}

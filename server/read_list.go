@@ -5,7 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"net/url"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -56,9 +56,9 @@ type page struct {
 }
 
 // list answers with a page of a user's sessions, newest first: of the store if it
-// has any that fit, else of the service, which also stands in where the store is out. The
-// pages behind it are of the same. Nights that only windows are known of stand among those
-// of the store.
+// has any that fit, else of the service, which also stands in where the store is out. Behind
+// the last page of the store come those of the service, with the nights from before. Nights
+// that only windows are known of stand among those of the store.
 func (a *readAPI) list(ctx context.Context, q *question) (*reply, error) {
 	from := q.source
 	if q.cursor.source != "" {
@@ -93,9 +93,14 @@ func (a *readAPI) storedPage(ctx context.Context, q *question) (page, error) {
 		return page{}, err
 	}
 	p := page{source: fromStore, items: []item{}, stored: slices.ContainsFunc(found, func(l listed) bool { return !l.recording })}
-	if len(found) > q.limit {
+	switch {
+	case len(found) > q.limit:
 		found = found[:q.limit]
 		p.next = &cursor{list: q.listID(), source: fromStore, after: store.CursorOf(found[q.limit-1].Session)}
+	case q.source == "":
+		if p.next, err = a.earlier(ctx, q, found); err != nil {
+			return page{}, err
+		}
 	}
 	for _, l := range found {
 		if l.UserID != q.user { // whatever the store says
@@ -108,6 +113,38 @@ func (a *readAPI) storedPage(ctx context.Context, q *question) (page, error) {
 		p.items = append(p.items, i)
 	}
 	return p, nil
+}
+
+// earlier is where the service goes on behind the last page of the store: a store that was
+// filled from some day on has nothing of the nights before, which are not to be missed in
+// silence. It is nil where the store reaches back beyond the list.
+func (a *readAPI) earlier(ctx context.Context, q *question, found []listed) (*cursor, error) {
+	last := q.cursor.after
+	for _, l := range found {
+		if !l.recording && !l.Start.IsZero() {
+			last = store.CursorOf(l.Session)
+		}
+	}
+	if last.Start.IsZero() {
+		return nil, nil //nolint:nilnil // without a start there is no before
+	}
+	if whole, err := a.reachesBack(ctx, q); err != nil || whole {
+		return nil, err
+	}
+	return &cursor{list: q.listID(), source: fromUpstream, after: last}, nil
+}
+
+// reachesBack reports whether the store has a session from before the first day that is asked
+// about. It was told of the user's nights by then, so none is missing from that day on.
+func (a *readAPI) reachesBack(ctx context.Context, q *question) (bool, error) {
+	from, _ := q.instants()
+	if from.IsZero() {
+		return false, nil
+	}
+	before, err := ofStore(ctx, func(ctx context.Context) ([]store.Session, error) {
+		return a.sessions.List(ctx, store.Query{UserID: q.user, To: from, Limit: 1, Brief: true})
+	})
+	return len(before) > 0 && !before[0].Start.IsZero(), err
 }
 
 // listed is a session of the store's lists. Recording: only windows of it have come, and
@@ -153,24 +190,42 @@ func (a *readAPI) askedPage(ctx context.Context, q *question) (page, error) {
 	if err != nil {
 		return page{}, err
 	}
-	found, err := upstream.ListSessions(ctx, q.user, client.PageQuery{From: q.from, To: q.to, Offset: q.cursor.offset, PageSize: q.limit, Order: asleep.SortOrderDescending},
+	behind := q.cursor.after // the last session of the store, where that came first
+	found, err := upstream.ListSessions(ctx, q.user, client.PageQuery{From: q.from, To: q.lastDay(behind), Offset: q.cursor.offset, PageSize: q.limit, Order: asleep.SortOrderDescending},
 		client.InTimezone(q.zone), client.WithOrigin(&origin))
+	if !behind.IsZero() && (errors.Is(err, client.ErrNotFound) || errors.Is(err, client.ErrUserIDInvalid)) {
+		found, err = new(client.SessionPage), nil // a user who is known here alone
+	}
 	if err != nil {
 		return page{}, err
 	}
 	p := page{items: []item{}}
 	p.source, p.age = told(origin)
 	if next := q.cursor.offset + q.limit; len(found.Sessions) >= q.limit && next <= maxOffset {
-		p.next = &cursor{list: q.listID(), source: fromUpstream, offset: next}
+		p.next = &cursor{list: q.listID(), source: fromUpstream, after: behind, offset: next}
 	}
 	for i := range found.Sessions {
 		s, err := store.FromSummary(q.user, &found.Sessions[i], time.Now())
 		if err != nil {
 			return page{}, err
 		}
-		p.items = append(p.items, q.item(s))
+		if (store.Query{After: behind}).Matches(s) {
+			p.items = append(p.items, q.item(s))
+		}
 	}
 	return p, nil
+}
+
+// lastDay is up to when the service is asked, where the list goes on behind a session.
+func (q *question) lastDay(behind store.Cursor) asleep.Date {
+	if behind.IsZero() {
+		return q.to
+	}
+	day := asleep.DateOf(behind.Start.In(q.location))
+	if !q.to.IsZero() && q.to.Before(day) {
+		return q.to
+	}
+	return day
 }
 
 func (p page) reply(q *question) *reply {
@@ -191,7 +246,7 @@ func (p page) reply(q *question) *reply {
 		body.Next = &text
 		values := q.URL.Query()
 		values.Set("cursor", text)
-		r.next = (&url.URL{Path: q.URL.Path, RawPath: q.URL.RawPath, RawQuery: values.Encode()}).String()
+		r.next = "?" + values.Encode() // of this path, which may be another outside: with a prefix, behind a proxy
 	}
 	r.body = encode(body)
 	return r

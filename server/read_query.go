@@ -166,8 +166,9 @@ func (q *question) lately(days int) {
 	}
 }
 
-// cursor is a place in one list: of the store behind a session, of the service
-// behind so many. It is of no use in another list.
+// cursor is a place in one list: of the store behind a session; of the service behind so
+// many, of those behind the last session of the store where it goes on for it. It is of no
+// use in another list.
 type cursor struct {
 	list   [8]byte // of which list
 	source source
@@ -186,9 +187,9 @@ func (q *question) listID() (id [8]byte) {
 }
 
 func (c cursor) String() string {
-	place := strconv.Itoa(c.offset)
-	if c.source == fromStore {
-		place = c.after.String()
+	place := c.after.String()
+	if c.source == fromUpstream {
+		place = strings.TrimSuffix(strconv.Itoa(c.offset)+"."+place, ".")
 	}
 	return base64.RawURLEncoding.EncodeToString(c.list[:]) + "." + string(c.source[0]) + place
 }
@@ -211,9 +212,12 @@ func parseReadCursor(text string) (c cursor, err error) {
 		c.after, err = store.ParseCursor(place[1:])
 	case fromUpstream[0]:
 		c.source = fromUpstream
-		c.offset, err = config.Int(place[1:], 1, maxOffset)
+		offset, after, _ := strings.Cut(place[1:], ".")
+		if c.after, err = store.ParseCursor(after); err == nil {
+			c.offset, err = config.Int(offset, 0, maxOffset)
+		}
 	}
-	if err != nil || c.source == "" || c.String() != text {
+	if err != nil || c.source == "" || c.String() != text || c.offset == 0 && c.after.IsZero() {
 		return cursor{}, refusal
 	}
 	return c, nil

@@ -23,6 +23,7 @@ type reply struct {
 	fresh  string        // Cache-Control
 	at     time.Time     // Last-Modified; zero: unknown
 	next   string        // the URL of the next page
+	part   bool          // there may be more that the store was not told of
 }
 
 // source says where an answer came from.
@@ -36,6 +37,10 @@ const (
 
 // SourceHeader says where an answer came from: store, cache or upstream.
 const SourceHeader = "X-Source"
+
+// PartialHeader is "true" on figures of a store that has nothing from before their first day: it
+// may have been filled from a later day on.
+const PartialHeader = "X-Partial"
 
 // How long readers may keep an answer without asking again.
 const (
@@ -77,6 +82,9 @@ func (p *reply) write(w http.ResponseWriter, r *http.Request) {
 	}
 	if !p.at.IsZero() {
 		h.Set("Last-Modified", p.at.UTC().Format(http.TimeFormat))
+	}
+	if p.part {
+		h.Set(PartialHeader, "true")
 	}
 	if p.next != "" {
 		h.Set("Link", "<"+p.next+`>; rel="next"`)

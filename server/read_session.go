@@ -54,9 +54,14 @@ func (n night) belongs(q *question) error {
 // stands in, if it is known whose night it is.
 func (a *readAPI) session(ctx context.Context, q *question) (*reply, error) {
 	var n night
-	var out error
+	var out, err error
+	if q.source == fromUpstream && !q.access.AllUsers {
+		// Nobody says that the service itself looks whose a session is.
+		if _, err = a.night(ctx, q); errors.Is(err, errAbsent) {
+			return nil, err
+		}
+	}
 	if q.source != fromUpstream {
-		var err error
 		if n, err = a.night(ctx, q); q.storeless(err) {
 			n, out = night{}, err // a half of it was not judged
 		} else if err != nil {
@@ -96,6 +101,9 @@ func (a *readAPI) asked(ctx context.Context, q *question, user string, n night) 
 		return nil, err
 	}
 	report, err := upstream.Session(ctx, user, q.session, client.WithOrigin(&origin))
+	if errors.Is(err, client.ErrNotFound) {
+		return nil, errAbsent // as what is stored of others: nobody learns that it is there
+	}
 	if err != nil {
 		return nil, err
 	}

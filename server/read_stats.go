@@ -51,6 +51,7 @@ type statistics struct {
 	From     string          `json:"from"`
 	To       string          `json:"to"`
 	Period   string          `json:"period"`
+	Partial  bool            `json:"partial"`
 	Buckets  []bucket        `json:"buckets"`
 	Averages json.RawMessage `json:"averages"`
 }
@@ -78,10 +79,10 @@ func (a *readAPI) statistics(ctx context.Context, q *question) (*reply, error) {
 	p := &reply{source: fromStore}
 	var out error
 	if q.source != fromUpstream {
-		found, err := a.buckets(ctx, q)
+		found, partial, err := a.buckets(ctx, q)
 		switch {
 		case err == nil:
-			body.Buckets = found
+			body.Buckets, body.Partial = found, partial
 		case q.period == store.PeriodAll && q.storeless(err):
 			out = err
 		default:
@@ -94,9 +95,9 @@ func (a *readAPI) statistics(ctx context.Context, q *question) (*reply, error) {
 			return nil, neither(out, err)
 		}
 		p.source, p.age = told(origin)
-		body.Averages = stats
+		body.Averages, body.Partial = stats, false
 	}
-	p.fresh, p.body, p.lines = keepList(p.age), encode(body), [][]byte{}
+	p.part, p.fresh, p.body, p.lines = body.Partial, keepList(p.age), encode(body), [][]byte{}
 	for _, b := range body.Buckets {
 		p.lines = append(p.lines, encode(b))
 	}
@@ -109,15 +110,21 @@ func (a *readAPI) statistics(ctx context.Context, q *question) (*reply, error) {
 // maxDays is the longest period: over five years.
 const maxDays = 2000
 
-func (a *readAPI) buckets(ctx context.Context, q *question) ([]bucket, error) {
+// buckets are the statistics of what is stored. They are partial where the store has nothing
+// from before the period, and so may not have been told of all that is in it.
+func (a *readAPI) buckets(ctx context.Context, q *question) (list []bucket, partial bool, err error) {
 	query := store.StatsQuery{UserID: q.user, Period: q.period}
 	query.From, query.To = q.instants()
 	found, err := ofStore(ctx, func(ctx context.Context) ([]store.Bucket, error) { return a.sessions.Stats(ctx, query) })
-	list := make([]bucket, len(found))
+	if err != nil {
+		return nil, false, err
+	}
+	list = make([]bucket, len(found))
 	for i := range found {
 		list[i] = bucketOf(found[i])
 	}
-	return list, err
+	whole, err := a.reachesBack(ctx, q)
+	return list, !whole, err
 }
 
 // averages are those of the service, in its own words.
@@ -152,6 +159,7 @@ type summary struct {
 	Last     *item           `json:"last_session"`
 	Count    int             `json:"session_count"`
 	More     bool            `json:"more_sessions"`
+	Partial  bool            `json:"partial"`
 	Figures  *bucket         `json:"statistics"`
 	Averages json.RawMessage `json:"averages"`
 }
@@ -175,7 +183,7 @@ func (a *readAPI) summary(ctx context.Context, q *question) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.fresh, p.body = keepList(p.age), encode(s)
+	p.part, p.fresh, p.body = s.Partial, keepList(p.age), encode(s)
 	return p, nil
 }
 
@@ -187,10 +195,11 @@ func (a *readAPI) storedSummary(ctx context.Context, q *question, s *summary) er
 		return err
 	}
 	s.Last = new(q.item(last[0]))
-	found, err := a.buckets(ctx, q)
+	found, partial, err := a.buckets(ctx, q)
 	if err == nil && len(found) > 0 {
 		s.Figures, s.Count = &found[0], found[0].Sessions
 	}
+	s.Partial = partial
 	return err
 }
 

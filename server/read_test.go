@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -126,7 +127,7 @@ func TestPagesFollowEachOtherWithoutGapsFromEitherSource(t *testing.T) {
 		var got []string
 		source := ""
 		for n := 0; path != "" && n < 10; n++ {
-			w := r.get(t, path)
+			w, asked := r.get(t, path), path
 			page := decode[struct {
 				Sessions []struct {
 					ID string `json:"session_id"`
@@ -138,7 +139,8 @@ func TestPagesFollowEachOtherWithoutGapsFromEitherSource(t *testing.T) {
 			}
 			source, path = w.Header().Get("X-Source"), ""
 			if page.Next != nil {
-				path, _, _ = strings.Cut(strings.TrimPrefix(w.Header().Get("Link"), "<"), ">")
+				link, _, _ := strings.Cut(strings.TrimPrefix(w.Header().Get("Link"), "<"), ">")
+				path = follow(t, asked, link)
 				u, err := url.Parse(path)
 				if err != nil || u.Query().Get("cursor") != *page.Next {
 					t.Errorf("Link %q, next %q", w.Header().Get("Link"), *page.Next)
@@ -153,6 +155,35 @@ func TestPagesFollowEachOtherWithoutGapsFromEitherSource(t *testing.T) {
 		if !slices.Equal(got, want) {
 			t.Errorf("from %s %q, want %q", source, got, want)
 		}
+	}
+}
+
+// follow is where a link on a page leads.
+func follow(t *testing.T, page, link string) string {
+	t.Helper()
+	base, err := url.Parse(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, err := base.Parse(link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return next.String()
+}
+
+func TestLinksLeadOnWhereverTheHandlerIsMounted(t *testing.T) {
+	t.Parallel()
+	r := newReading(t, nil)
+	r.keep(t, "user-0001")
+	mux := http.NewServeMux()
+	mux.Handle("/sleep/", http.StripPrefix("/sleep", r.Handler()))
+	const first = "/sleep/api/users/user-0001/sessions?limit=2"
+	w := ask(mux, http.MethodGet, first, "", "X-Api-Key", readKey)
+	link, _, _ := strings.Cut(strings.TrimPrefix(w.Header().Get("Link"), "<"), ">")
+	next := follow(t, first, link)
+	if w := ask(mux, http.MethodGet, next, "", "X-Api-Key", readKey); w.Code != 200 || !strings.HasPrefix(next, "/sleep/api/") {
+		t.Errorf("%s: %d %s", next, w.Code, w.Body)
 	}
 }
 
@@ -198,15 +229,34 @@ func TestATokenOpensTheDataOfItsUsersOnly(t *testing.T) {
 			t.Errorf("%s %s: %d, want %d: %s", c.token, c.path, w.Code, c.status, w.Body)
 		}
 	}
-	absent := r.do(t, http.MethodGet, "/api/sessions/absent", "Authorization", "Bearer of-1")
+	absent := r.do(t, http.MethodGet, "/api/sessions/20201119175606_none0", "Authorization", "Bearer of-1")
 	foreign := r.do(t, http.MethodGet, "/api/sessions/"+other, "Authorization", "Bearer of-1")
 	message := func(w *httptest.ResponseRecorder) any { return decode[map[string]any](t, w.Body)["message"] }
-	_, _ = absent, foreign
-	if absent.Code == foreign.Code && message(absent) != message(foreign) {
-		t.Error("what exists and what does not can be told apart")
+	if absent.Code != foreign.Code || message(absent) != message(foreign) {
+		t.Errorf("what exists and what does not can be told apart: %d and %d", foreign.Code, absent.Code)
 	}
 	if log := r.log.String(); strings.Contains(log, `user-000`) || !strings.Contains(log, `"user":"user:`) {
 		t.Errorf("the log has ids of users, or no digests:\n%s", log)
+	}
+}
+
+func TestWhoseASessionIsTheStoreKnowsBetterThanTheService(t *testing.T) {
+	t.Parallel()
+	cfg, fake := readable(t)
+	careless := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { // shows everything to everybody
+		report, _ := fake.Report(path.Base(r.URL.Path), "UTC")
+		_, _ = io.WriteString(w, `{"detail":"OK","result":`+report.Raw+`}`)
+	}))
+	defer careless.Close()
+	cfg.Upstream.BaseURL = careless.URL
+	r := readingOf(t, cfg, memory.New(), fake, server.WithTokenVerifier(tokens{"of-1": {Users: []string{"user-0001"}}}))
+	mine, other := r.keep(t, "user-0001")[0], r.keep(t, "user-0002")[0]
+	for night, want := range map[string]int{mine: 200, other: 404} {
+		for _, path := range []string{"/api/users/user-0001/sessions/" + night, "/api/sessions/" + night} {
+			if w := r.do(t, http.MethodGet, path+"?source=upstream", "Authorization", "Bearer of-1"); w.Code != want {
+				t.Errorf("%s: %d, want %d", path, w.Code, want)
+			}
+		}
 	}
 }
 

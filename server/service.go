@@ -97,14 +97,17 @@ func WithSteps(steps ...webhook.Step) Option {
 // is one, else one with a bound of three seconds on every call, or half of
 // [Reading].Timeout on a read if that is less.
 //
-// All problems of the configuration are told at once. Errors of the inbox are
-// those of [store.Store].Inbox, such as [store.ErrOwned].
+// All problems of the configuration are told at once, each by the name of its variable,
+// before anything is opened. Errors of the inbox are those of [store.Store].Inbox, such as [store.ErrOwned].
 func New(cfg Config, db store.Store, opts ...Option) (*Service, error) {
 	given := settings{log: slog.New(slog.DiscardHandler), version: "unknown"}
 	for _, o := range opts {
 		if o != nil {
 			o(&given)
 		}
+	}
+	if err := cfg.problems(db); err != nil {
+		return nil, fmt.Errorf("server: %w", err)
 	}
 	if given.log == nil {
 		given.log = slog.New(slog.DiscardHandler)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/asleep-sdk/asleep/client"
 	"github.com/asleep-sdk/asleep/internal/config"
+	"github.com/asleep-sdk/asleep/store"
 	"github.com/asleep-sdk/asleep/webhook"
 )
 
@@ -44,7 +45,7 @@ func ReadConfig(r *config.Reader) Config {
 	c.RedisURL, c.Caching, c.CacheTTL = caching.Redis, caching.Enabled, caching.TTL
 	c.readReading(r)
 	c.Metrics = r.Bool(c.Metrics, "ENABLE_METRICS")
-	c.MaxBody = int64(r.Int(int(c.MaxBody), 1<<10, maxMaxBody, "MAX_BODY_BYTES"))
+	c.MaxBody = int64(r.Int(int(c.MaxBody), minMaxBody, maxMaxBody, "MAX_BODY_BYTES"))
 	c.ReadTimeout = r.Duration(c.ReadTimeout, "READ_TIMEOUT")
 	c.ShutdownTimeout = r.Duration(c.ShutdownTimeout, "SHUTDOWN_TIMEOUT")
 	c.LogUserIDs = r.Bool(c.LogUserIDs, "LOG_USER_IDS")
@@ -56,8 +57,11 @@ func ReadAdmin(r *config.Reader) (addr string, token Secret) {
 	return r.String(DefaultConfig().AdminAddr, "ADMIN_ADDR", "ASLEEP_ADMIN_ADDR"), r.Secret("ADMIN_TOKEN")
 }
 
-// maxMaxBody is what a body may be bounded to at most: it is kept in memory.
-const maxMaxBody = 1 << 30
+// What a body may be bounded to: it is kept in memory.
+const (
+	minMaxBody = 1 << 10
+	maxMaxBody = 1 << 30
+)
 
 func (u *Upstream) read(r *config.Reader) {
 	settings := config.ReadUpstream(r, client.DefaultBaseURL)
@@ -96,6 +100,28 @@ func (c Config) Check(p *config.Reader) {
 	}
 	c.checkNotify(p)
 	c.checkReading(p)
+}
+
+// problems is everything that is wrong with what a handler is made of; where it listens is
+// whoever's who serves it. Each is called by the name of its variable.
+func (c Config) problems(db store.Store) error {
+	p := config.NewReader()
+	if db == nil {
+		p.Add("the store", "is nil: open one with store.Open")
+	}
+	if c.Upstream.APIKey.IsZero() {
+		p.Add("ASLEEP_API_KEY", "is not set: Upstream.APIKey is the key that the service is called with")
+	}
+	c.Upstream.check(p)
+	if c.MaxBody < minMaxBody {
+		p.Add("MAX_BODY_BYTES", "is %d: give %d or more, or begin with DefaultConfig", c.MaxBody, minMaxBody)
+	}
+	if c.Webhooks.Enabled {
+		c.checkWebhooks(p)
+	}
+	c.checkNotify(p)
+	c.checkReading(p)
+	return p.Err()
 }
 
 func (c Config) checkWebhooks(p *config.Reader) {

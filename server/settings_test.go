@@ -123,3 +123,25 @@ func TestTheEnvironmentIsJudgedByTheClientToo(t *testing.T) {
 		}
 	}
 }
+
+func TestNewTellsAllProblemsAtOnce(t *testing.T) {
+	t.Parallel()
+	cfg := server.DefaultConfig()
+	cfg.MaxBody = 0
+	cfg.Upstream.BaseURL = "http://api.example"
+	cfg.Notify.URL = "http://notify.example"
+	cfg.Reading.Keys = []server.Secret{server.NewSecret("short")}
+	cfg.Limits.Statistics = 0
+	_, err := server.New(cfg, nil)
+	if err == nil {
+		t.Fatal("it was made")
+	}
+	for _, name := range []string{
+		"the store is nil",
+		"ASLEEP_API_KEY", "ASLEEP_BASE_URL", "ASLEEP_WEBHOOK_SECRET", "NOTIFY_URL", "READ_API_KEYS", "RATE_LIMIT_STATISTICS is 0", "MAX_BODY_BYTES is 0",
+	} {
+		if !strings.Contains(err.Error(), name) {
+			t.Errorf("%s is not in: %v", name, err)
+		}
+	}
+}

@@ -56,6 +56,8 @@ type breaker struct {
 	probing  bool      // the one call that an open breaker has let through
 	opened   uint64
 	refused  uint64
+	full     error     // of the last call, if there was no room for it
+	fullAt   time.Time // when
 }
 
 // admit lets a call through or says why not; probe tells that it decides whether
@@ -135,6 +137,24 @@ func (b *breaker) settle(probe bool, v verdict) {
 	}
 }
 
+// fullLasts is how long a disk without room is remembered where nobody writes. It cannot be
+// asked whether there is room again, and who is sent away by that answer does not write.
+const fullLasts = 10 * time.Second
+
+// noteRoom remembers whether there was room for a call, as far as its end tells.
+func (b *breaker) noteRoom(err error) {
+	full := errors.Is(err, store.ErrFull)
+	if err != nil && !full {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.full = nil
+	if full {
+		b.full, b.fullAt = err, time.Now()
+	}
+}
+
 // judge reads the error of a call that has taken so long, and whose caller is
 // still there.
 func (b *breaker) judge(err error, took time.Duration) verdict {
@@ -168,4 +188,14 @@ func (b *breaker) ask() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.refusal()
+}
+
+// room is an error while the last call that was about room has found none.
+func (b *breaker) room() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if time.Since(b.fullAt) < fullLasts {
+		return b.full
+	}
+	return nil
 }

@@ -44,6 +44,7 @@ func call[T any](ctx context.Context, b *breaker, timeout time.Duration, do func
 		b.settle(probe, failed)
 		panic(o.panicked) //nolint:forbidigo // on with it, to whoever has called
 	case o.err == nil:
+		b.noteRoom(nil)
 		b.settle(probe, answered)
 		return o.value, nil
 	case ctx.Err() != nil:
@@ -52,6 +53,7 @@ func call[T any](ctx context.Context, b *breaker, timeout time.Duration, do func
 	case bound.Err() != nil && !errors.Is(o.err, store.ErrUnavailable):
 		o.err = fmt.Errorf("%w: no answer within %v: %w", store.ErrUnavailable, timeout, o.err)
 	}
+	b.noteRoom(o.err)
 	b.settle(probe, b.judge(o.err, time.Since(begun)))
 	return none, o.err
 }

@@ -108,7 +108,9 @@ func (s *Store) Inbox() (store.Inbox, error) {
 }
 
 // Ping tells whether calls would be served: it fails with [ErrOpen] while a breaker
-// refuses them, and asks the database itself otherwise. It neither opens nor closes a
+// refuses them, with [store.ErrFull] when the last write found no room and that is less than
+// 10 s ago, as no server of a database tells how full it is, and asks the database itself
+// otherwise. It neither opens nor closes a
 // breaker, so that a database that answers to its name alone is not taken for
 // a working one. Without other calls it is thus what finds a database that is back.
 func (s *Store) Ping(ctx context.Context) error {
@@ -116,6 +118,9 @@ func (s *Store) Ping(ctx context.Context) error {
 		if err := b.ask(); err != nil {
 			return err
 		}
+	}
+	if err := s.writes.room(); err != nil {
+		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
 	defer cancel()

@@ -314,3 +314,68 @@ func BenchmarkGuard(b *testing.B) {
 		}
 	})
 }
+
+// TestAFullDiskIsToldUntilAWriteFindsRoom: a server of a database that is full answers a ping
+// as ever, so the ping remembers the last write, for ten seconds, as who is sent away by its
+// answer does not write.
+func TestAFullDiskIsToldUntilAWriteFindsRoom(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := &cramped{Store: memory.New()}
+		s := guarded.New(a, guarded.Config{})
+		i, err := s.Inbox()
+		if err != nil {
+			t.Fatal(err)
+		}
+		put := func(full bool) {
+			t.Helper()
+			a.full.Store(full)
+			if _, err := i.Put(t.Context(), store.Event{Key: "k", Body: "{}"}); errors.Is(err, store.ErrFull) != full {
+				t.Fatalf("full %v: %v", full, err)
+			}
+		}
+		told := func(want bool) {
+			t.Helper()
+			if err := s.Ping(t.Context()); errors.Is(err, store.ErrFull) != want || !want && err != nil {
+				t.Errorf("%v: %v", want, err)
+			}
+		}
+		told(false)
+		put(true)
+		told(true)
+		if _, err := s.Sessions().List(t.Context(), store.Query{}); err != nil {
+			t.Errorf("it can be read: %v", err)
+		}
+		told(true)
+		put(false)
+		told(false)
+
+		put(true)
+		time.Sleep(10*time.Second - time.Nanosecond)
+		told(true)
+		time.Sleep(time.Nanosecond)
+		told(false)
+	})
+}
+
+type cramped struct {
+	store.Store
+	full atomic.Bool
+}
+
+func (c *cramped) Inbox() (store.Inbox, error) {
+	i, err := c.Store.Inbox()
+	return crampedInbox{i, c}, err
+}
+
+type crampedInbox struct {
+	store.Inbox
+	of *cramped
+}
+
+func (i crampedInbox) Put(ctx context.Context, events ...store.Event) ([]store.Receipt, error) {
+	if i.of.full.Load() {
+		return nil, store.ErrFull
+	}
+	return i.Inbox.Put(ctx, events...)
+}

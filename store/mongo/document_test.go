@@ -162,6 +162,36 @@ func TestDocumentsOfOtherProgramsAreSessions(t *testing.T) {
 	}
 }
 
+// TestADocumentThatIsNoSessionIsNamed: whoever has to mend it can find it.
+func TestADocumentThatIsNoSessionIsNamed(t *testing.T) {
+	t.Parallel()
+	u := database(t, server(t))
+	db := open(t, u, mongo.Config{}, store.Options{})
+	for name, doc := range map[string]bson.D{
+		"odd-1": {{Key: "_id", Value: "odd-1"}, {Key: "session_id", Value: 5}, {Key: "user_id", Value: "u"}},
+		"odd-2": {{Key: "_id", Value: "odd-2"}, {Key: "user_id", Value: "u"}},
+	} {
+		beside := raw(t, u).Collection("sleep_sessions")
+		if _, err := beside.InsertOne(t.Context(), doc); err != nil {
+			t.Fatal(err)
+		}
+		for what, err := range map[string]error{"check": db.Check(t.Context()), "list": listed(t, db)} {
+			if !errors.Is(err, store.ErrCorrupt) || !strings.Contains(err.Error(), `"`+name+`"`) {
+				t.Errorf("%s of %s: %v", what, name, err)
+			}
+		}
+		if _, err := beside.DeleteOne(t.Context(), bson.D{{Key: "_id", Value: name}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func listed(t *testing.T, db store.Store) error {
+	t.Helper()
+	_, err := db.Sessions().List(t.Context(), store.Query{UserID: "u"})
+	return err
+}
+
 // TestOtherProgramsReadOurDocuments: they find the members that they know.
 func TestOtherProgramsReadOurDocuments(t *testing.T) {
 	t.Parallel()

@@ -34,7 +34,7 @@ func each[T any](ctx context.Context, c *mongo.Collection, filter bson.D, o *opt
 	for cursor.Next(ctx) {
 		var v T
 		if err := cursor.Decode(&v); err != nil {
-			return fmt.Errorf("%w: a document of %s: %w", store.ErrCorrupt, c.Name(), err)
+			return fmt.Errorf("%w: the document %s of %s: %w", store.ErrCorrupt, cursor.Current.Lookup("_id"), c.Name(), err)
 		}
 		if err := do(v); err != nil {
 			return err

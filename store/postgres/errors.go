@@ -50,6 +50,7 @@ var refusals = map[string]error{
 	"28000": store.ErrInvalid, // no such role, or none that may come from here
 	"28P01": store.ErrInvalid, // wrong password
 	"3D000": store.ErrInvalid, // no such database
+	"42704": store.ErrInvalid, // no such parameter
 }
 
 // kindOf reports whether an error has a kind already.

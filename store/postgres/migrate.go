@@ -138,6 +138,8 @@ func Schema(ctx context.Context, rawURL string) (have, want int, err error) {
 		return 0, 0, d.failure(ctx, err)
 	}
 	defer func() { err = errors.Join(err, c.Close(context.WithoutCancel(ctx))) }()
-	have, err = versionOf(bound, c, cfg.schema)
+	if err = cfg.pool.AfterConnect(bound, c); err == nil {
+		have, err = versionOf(bound, c, cfg.schema)
+	}
 	return have, len(list), d.failure(ctx, err)
 }

@@ -16,16 +16,17 @@ import (
 func TestRefusedURLs(t *testing.T) {
 	t.Parallel()
 	for url, want := range map[string]string{
-		"postgres://u:s3cret@localhost/db?schema=No":             "schema=No",
-		"postgres://u:s3cret@localhost/db?schema=a;b":            "percent-encode",
-		"postgres://u:s3cret@localhost/db?schema=pg_x":           "schema=pg_x",
-		"postgres://u:s3cret@localhost/db?timeout=soon":          "timeout=soon",
-		"postgres://u:s3cret@localhost/db?timeout=-1s":           "timeout=-1s",
-		"postgres://u:s3cret@localhost/db?search_path=x":         "schema=NAME",
-		"postgres://u:s3cret@localhost/db?sslmode=sometimes":     "sslmode",
-		"postgres://u:s3cret@localhost/?x=1":                     "names no database",
-		"postgres://u:s3cret@localhost:port/db":                  "percent-encode",
-		"postgres://u:s3cret@localhost/db?pool_max_conns=s3cret": "parameter",
+		"postgres://u:s3cret@localhost/db?schema=No":                  "schema=No",
+		"postgres://u:s3cret@localhost/db?schema=a;b":                 "percent-encode",
+		"postgres://u:s3cret@localhost/db?schema=pg_x":                "schema=pg_x",
+		"postgres://u:s3cret@localhost/db?timeout=soon":               "timeout=soon",
+		"postgres://u:s3cret@localhost/db?timeout=-1s":                "timeout=-1s",
+		"postgres://u:s3cret@localhost/db?search_path=x":              "schema=NAME",
+		"postgres://u:s3cret@localhost/db?sslmode=sometimes":          "sslmode",
+		"postgres://u:s3cret@localhost/?x=1":                          "names no database",
+		"postgres://u:s3cret@localhost:port/db":                       "percent-encode",
+		"postgres://u:s3cret@localhost/db?pool_max_conns=s3cret":      "parameter",
+		"postgres://u:s3cret@localhost/db?statement_cache_capacity=0": "default_query_exec_mode",
 	} {
 		_, err := store.Open(t.Context(), url, store.Options{}, postgres.Backend())
 		if !errors.Is(err, store.ErrInvalid) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "s3cret") {
@@ -42,7 +43,10 @@ func errorsWithoutPassword(t *testing.T, c *dbtest.Cluster) {
 		"no such role":     func(*neturl.URL) {},
 		"no such database": func(u *neturl.URL) { u.User, u.Path = neturl.UserPassword("test", "s3cret"), "nowhere" },
 		"no such server":   func(u *neturl.URL) { u.Host = "127.0.0.1:1" },
-		"no TLS":           func(u *neturl.URL) { u.RawQuery = "sslmode=verify-full" },
+		"no such setting": func(u *neturl.URL) {
+			u.User, u.RawQuery = neturl.UserPassword("test", "s3cret"), u.RawQuery+"&pool_max_cons=3"
+		},
+		"no TLS": func(u *neturl.URL) { u.RawQuery = "sslmode=verify-full" },
 	} {
 		v := *u
 		change(&v)
@@ -51,7 +55,7 @@ func errorsWithoutPassword(t *testing.T, c *dbtest.Cluster) {
 			t.Errorf("%s: %v", name, err)
 		}
 		want, other := store.ErrUnavailable, store.ErrInvalid
-		if name == "no such role" || name == "no such database" {
+		if name == "no such role" || name == "no such database" || name == "no such setting" {
 			want, other = other, want
 		}
 		if !errors.Is(err, want) || errors.Is(err, other) {

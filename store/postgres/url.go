@@ -70,6 +70,9 @@ func parseURL(rawURL string, readOnly bool) (cfg config, err error) {
 	if cfg.pool.ConnConfig.Database == "" {
 		return bad("the URL names no database: write postgres://USER@HOST/DATABASE")
 	}
+	if conn := cfg.pool.ConnConfig; conn.StatementCacheCapacity == 0 && conn.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement {
+		return bad("statement_cache_capacity=0 needs a mode without a cache: write default_query_exec_mode=exec as well")
+	}
 	cfg.settle(q)
 	return cfg, nil
 }
