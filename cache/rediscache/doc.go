@@ -59,7 +59,8 @@
 //	read-only, loading,   an error of every operation that writes, and of Ping: the tier is
 //	 cluster down         passed by
 //	no rights, password   the same; the error says what to do, also of TLS and of a server that is
-//	 wrong, no Redis      no Redis
+//	 wrong, no Redis      no Redis. What that announces is bounded by Open's client, at 64 MiB a value
+//	                      (go-redis by itself makes room for any length, and the program may end)
 //	node of a cluster     its slots are passed by, in 64 runs; the others go on being served. With
 //	 down                 cluster-require-full-coverage all are, once the cluster says so
 //	foreign values        handed to the cache, which removes them; of a wrong type: a miss, and

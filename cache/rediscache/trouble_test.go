@@ -291,6 +291,7 @@ func TestARedisOfNoUseIsPassedBy(t *testing.T) {
 		"full of clients":   {"redis://" + crowded(t).Addr, ""},
 		"speaks HTTP":       {"redis://" + impostor(t, "HTTP/1.1 400 Bad Request\r\n\r\n"), "check host and port"},
 		"speaks nonsense":   {"redis://" + impostor(t, "\x00\xff\x17 hello\r\n*9999999999\r\n"), "check host and port"},
+		"announces 60 GB":   {"redis://" + impostor(t, "$60000000000\r\n"), "check host and port"},
 		"says nothing":      {"redis://" + impostor(t, ""), ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,9 +1,11 @@
 package redisconn
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"strconv"
 	"time"
@@ -67,7 +69,7 @@ func openSingle(rawURL string, security *secured) (redis.UniversalClient, error)
 	tune(knobs{
 		retries: &o.MaxRetries, dials: &o.DialerRetries, dial: &o.DialTimeout,
 		read: &o.ReadTimeout, write: &o.WriteTimeout, pool: &o.PoolTimeout,
-		contexts: &o.ContextTimeoutEnabled, anonymous: &o.DisableIdentity,
+		contexts: &o.ContextTimeoutEnabled, anonymous: &o.DisableIdentity, dialer: &o.Dialer,
 		maintenance: &o.MaintNotificationsConfig, tls: o.TLSConfig, security: security,
 	})
 	return redis.NewClient(o), nil
@@ -84,7 +86,7 @@ func openCluster(u *url.URL, security *secured) (redis.UniversalClient, error) {
 	tune(knobs{
 		retries: &o.MaxRetries, dials: &o.DialerRetries, dial: &o.DialTimeout,
 		read: &o.ReadTimeout, write: &o.WriteTimeout, pool: &o.PoolTimeout,
-		contexts: &o.ContextTimeoutEnabled, anonymous: &o.DisableIdentity,
+		contexts: &o.ContextTimeoutEnabled, anonymous: &o.DisableIdentity, dialer: &o.Dialer,
 		maintenance: &o.MaintNotificationsConfig, tls: o.TLSConfig, security: security,
 	})
 	return redis.NewClusterClient(o), nil
@@ -117,7 +119,7 @@ func openSentinel(u *url.URL, query url.Values, security *secured) (redis.Univer
 	tune(knobs{
 		retries: &o.MaxRetries, dials: &o.DialerRetries, dial: &o.DialTimeout,
 		read: &o.ReadTimeout, write: &o.WriteTimeout, pool: &o.PoolTimeout,
-		contexts: &o.ContextTimeoutEnabled, anonymous: &o.DisableIdentity,
+		contexts: &o.ContextTimeoutEnabled, anonymous: &o.DisableIdentity, dialer: &o.Dialer,
 		tls: o.TLSConfig, security: security,
 	})
 	return redis.NewFailoverClient(o), nil
@@ -128,6 +130,7 @@ type knobs struct {
 	retries, dials          *int
 	dial, read, write, pool *time.Duration
 	contexts, anonymous     *bool
+	dialer                  *func(context.Context, string, string) (net.Conn, error)
 	maintenance             **maintnotifications.Config // nil: go-redis has none for sentinels
 	tls                     *tls.Config
 	security                *secured
@@ -147,6 +150,7 @@ func tune(k knobs) {
 		*k.maintenance = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	}
 	k.security.apply(k.tls)
+	*k.dialer = dialer(*k.dial, k.tls)
 }
 
 func preset[T comparable](option *T, value T) {
