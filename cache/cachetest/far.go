@@ -254,7 +254,7 @@ func farFences(f *farFixture) {
 // stored after a bump has the marks in force, and is never less than it was at the bump.
 func farRaces(f *farFixture) {
 	k := key("u", 1)
-	var truth atomic.Int64
+	var truth, fills atomic.Int64
 	done := make(chan struct{})
 	var wg sync.WaitGroup
 	for p := 1; p < len(f.far); p++ {
@@ -275,10 +275,12 @@ func farRaces(f *farFixture) {
 					f.Errorf("Fill: %v", err)
 					return
 				}
+				fills.Add(1)
 			}
 		})
 	}
-	for range 300 {
+	begun := time.Now()
+	for i := 0; (i < 300 || fills.Load() < 300) && time.Since(begun) < patience; i++ {
 		least := truth.Add(1)
 		f.bump(0, k.Owner(), cache.Changing)
 		if err := f.far[0].Delete(f.Context(), k); err != nil {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -93,20 +92,39 @@ func (b forgetful) Bump(ctx context.Context, o cache.Owner, s cache.Scope) error
 	return b.Far.Bump(ctx, o, s)
 }
 
+// gullible stores in a second round trip, during which another process deletes.
 type gullible struct {
 	cache.Far
 
 	hub *cachetest.Hub
 }
 
+var deleted, planted = make(chan struct{}), make(chan struct{})
+
 func (b gullible) Fill(ctx context.Context, f cache.Fill) (bool, error) {
 	_, marks, err := b.Get(ctx, f.Key)
 	if err != nil || marks != f.Marks {
 		return false, err
 	}
-	runtime.Gosched() // a second round trip
+	timer := time.NewTimer(time.Millisecond)
+	defer timer.Stop()
+	select {
+	case <-deleted:
+		defer func() { planted <- struct{}{} }()
+	case <-timer.C:
+	}
 	b.hub.Plant(f.Key, f.Value)
 	return true, nil
+}
+
+func (b gullible) Delete(ctx context.Context, k cache.Key) error {
+	err := b.Far.Delete(ctx, k)
+	select {
+	case deleted <- struct{}{}:
+		<-planted
+	default:
+	}
+	return err
 }
 
 type counting struct {
