@@ -22,6 +22,9 @@ const (
 	// IOTimeout bounds one read, one write, and the wait for a connection of the
 	// pool. A caller's deadline goes before it.
 	IOTimeout = 50 * time.Millisecond
+	// ClusterReload is how old what is known of a cluster may become. Nobody tells a client
+	// of a failover: it asks a master that is gone until it looks again.
+	ClusterReload = 2 * time.Second
 )
 
 // Open makes a client for the Redis at rawURL; see the package for the forms. It
@@ -83,6 +86,7 @@ func openCluster(u *url.URL, security *secured) (redis.UniversalClient, error) {
 	if err != nil {
 		return nil, err
 	}
+	preset(&o.ClusterStateReloadInterval, ClusterReload)
 	tune(knobs{
 		retries: &o.MaxRetries, dials: &o.DialerRetries, dial: &o.DialTimeout,
 		read: &o.ReadTimeout, write: &o.WriteTimeout, pool: &o.PoolTimeout,
