@@ -45,7 +45,7 @@
 // A far tier may be told and forget: a replica that takes over has not always heard of the
 // last writes. So each process remembers for [Guard].Recall, 30 s, what it or others took
 // back, and tells the tier again after any trouble, before it reads from there. Trouble is
-// an operation that failed, or a bus that was cut.
+// an operation that failed, three in a row where they were only slow, or a bus that was cut.
 //
 // Erasures that the far tier could not be told of are kept by a [Journal] ([WithJournal],
 // package cache/journal) over the end of the process: the next one tells the tier first.

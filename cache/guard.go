@@ -63,6 +63,7 @@ func (g *guard) try(ctx context.Context, p *part, budget time.Duration, operatio
 	}
 	bounded, cancel := context.WithTimeout(ctx, budget)
 	err := operation(bounded)
+	slow := bounded.Err() != nil
 	cancel()
 	switch {
 	case err == nil:
@@ -70,8 +71,11 @@ func (g *guard) try(ctx context.Context, p *part, budget time.Duration, operatio
 	case ctx.Err() != nil: // the caller's end says nothing about the tier
 	default:
 		g.cache.count.farErrors.Add(1)
-		if p.failed.Add(1) >= int64(g.limits.Failures) {
+		switch {
+		case p.failed.Add(1) >= int64(g.limits.Failures):
 			p.close()
+		case !slow: // it is not the one it was: a connection that broke, a server that refuses
+			p.doubt()
 		}
 	}
 	return err
