@@ -29,7 +29,8 @@
 // [Get] asks near, then far, then loads. A key is asked for and loaded once however
 // many want it. The load is on a goroutine of its own: whoever gives up leaves at once
 // and costs the others nothing. The far tier is asked on that of the first caller, whom
-// it holds for its budget at most, as waking another takes longer than most answers.
+// it holds for its budget at most, also where the caller's context is cancelled meanwhile:
+// waking another takes longer than most answers.
 // With a [Leaser] one process loads while the others wait.
 //
 // # Taking back
@@ -73,6 +74,8 @@
 //	                  back that then ended too: that is as with "process killed"
 //	far empty         random marks: nothing older can be read again
 //	far lying         a value that is foreign, old, cut off or of another key is a miss and removed
+//	clocks apart      a mutable value is never shown for longer than Keep.Mutable, and where there is
+//	                  Keep.StaleIfError, unmarked for longer by as much as the clocks are apart
 //	bus cut           near values live for Keep.Backstop at most; all go when the bus is back
 //	load fails        its error, to all who waited for it; nothing is kept. With Keep.StaleIfError
 //	                  an outage is answered with the last mutable value, marked [Origin].Stale

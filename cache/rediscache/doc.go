@@ -74,8 +74,10 @@
 // restart from an old snapshot, may bring back marks and values as they were. Every process
 // that lives tells it again what was taken back in the last 30 s ([cache.Guard].Recall),
 // before it reads there: none shows anything from before. It notices by an operation that
-// failed, or by the end of its subscription, which in a cluster is to one node only. What
-// was lost besides (a snapshot of an hour ago; the process that took it back has ended too)
+// failed, or by the end of a connection that it keeps for this alone: its subscription, and
+// in a cluster one to every master besides. That ends at once with the server, and within 6 s
+// where the network swallows everything; a master that another has replaced is missed after
+// 3 s. What was lost besides (a snapshot of an hour ago; the process that took it back has ended too)
 // is as old as its time to live at most, and an erasure has to be made again. Replicas that
 // confirm writes (min-replicas-to-write) make that less likely.
 package rediscache
