@@ -74,8 +74,8 @@
 //	                  back that then ended too: that is as with "process killed"
 //	far empty         random marks: nothing older can be read again
 //	far lying         a value that is foreign, old, cut off or of another key is a miss and removed
-//	clocks apart      a mutable value is never shown for longer than Keep.Mutable, and where there is
-//	                  Keep.StaleIfError, unmarked for longer by as much as the clocks are apart
+//	clocks apart      a mutable value goes Keep.Mutable after it was stored, whatever they say; where
+//	                  there is Keep.StaleIfError, later by as much as the clocks are apart
 //	bus cut           near values live for Keep.Backstop at most; all go when the bus is back
 //	load fails        its error, to all who waited for it; nothing is kept. With Keep.StaleIfError
 //	                  an outage is answered with the last mutable value, marked [Origin].Stale

@@ -102,7 +102,7 @@ func (w *watch) count(c *redis.ClusterClient) (others bool) {
 		others = others || !w.missed[addr]
 		w.tried[addr] = true
 		w.nodes.Go(func() {
-			_ = w.tier.follow(w.ctx, node, w.tier.channel()+":watch", cache.Listener{
+			_ = w.tier.follow(w.ctx, node, w.tier.silent(), cache.Listener{
 				Gap: func() { w.report(w.came, addr) }, Notice: func(cache.Notice) {},
 			})
 			w.report(w.went, addr)
