@@ -21,7 +21,7 @@ type failing struct {
 
 // TestAFleetOutlivesAFailover: meanwhile each process goes on with its share, and the replica
 // that takes over may lack what was booked last.
-func TestAFleetOutlivesAFailover(t *testing.T) {
+func TestAFleetOutlivesAFailover(t *testing.T) { //nolint:tparallel // one after the other: both measure
 	alone(t)
 	t.Parallel()
 	t.Run("sentinel", func(t *testing.T) {
