@@ -29,7 +29,8 @@
 // [Get] asks near, then far, then loads. A key is asked for and loaded once however
 // many want it. The load is on a goroutine of its own: whoever gives up leaves at once
 // and costs the others nothing. The far tier is asked on that of the first caller, whom
-// it holds for its budget at most, as waking another takes longer than most answers.
+// it holds for its budget at most, also where the caller's context is cancelled meanwhile:
+// waking another takes longer than most answers.
 // With a [Leaser] one process loads while the others wait.
 //
 // # Taking back
@@ -45,7 +46,7 @@
 // A far tier may be told and forget: a replica that takes over has not always heard of the
 // last writes. So each process remembers for [Guard].Recall, 30 s, what it or others took
 // back, and tells the tier again after any trouble, before it reads from there. Trouble is
-// an operation that failed, or a bus that was cut.
+// an operation that failed, three in a row where they were only slow, or a bus that was cut.
 //
 // Erasures that the far tier could not be told of are kept by a [Journal] ([WithJournal],
 // package cache/journal) over the end of the process: the next one tells the tier first.
@@ -73,6 +74,8 @@
 //	                  back that then ended too: that is as with "process killed"
 //	far empty         random marks: nothing older can be read again
 //	far lying         a value that is foreign, old, cut off or of another key is a miss and removed
+//	clocks apart      a mutable value goes Keep.Mutable after it was stored, whatever they say; where
+//	                  there is Keep.StaleIfError, later by as much as the clocks are apart
 //	bus cut           near values live for Keep.Backstop at most; all go when the bus is back
 //	load fails        its error, to all who waited for it; nothing is kept. With Keep.StaleIfError
 //	                  an outage is answered with the last mutable value, marked [Origin].Stale

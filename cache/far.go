@@ -42,7 +42,7 @@ type Parted interface {
 	Parts() int
 	// PartOf is that of an owner, from 0.
 	PartOf(owner Owner) int
-	// PingPart is Ping of one part.
+	// PingPart is Ping of one part: whether values can be had there.
 	PingPart(ctx context.Context, part int) error
 }
 

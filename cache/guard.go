@@ -14,6 +14,7 @@ type guard struct {
 	cache  *Cache
 	far    Far
 	leaser Leaser // nil if the tier is none
+	pinged Parted // nil if the tier is none
 	parted Parted // nil if the tier fails as a whole
 	limits Guard
 	diary  Journal // nil if there is none
@@ -26,8 +27,8 @@ var errShut = errors.New("the shared tier is shut")
 func newGuard(c *Cache, far Far, limits Guard, diary Journal) *guard {
 	g := &guard{cache: c, far: far, limits: limits, diary: diary, parts: make([]*part, 1)}
 	g.leaser, _ = far.(Leaser)
-	if parted, ok := far.(Parted); ok && parted.Parts() > 1 {
-		g.parted, g.parts = parted, make([]*part, parted.Parts())
+	if g.pinged, _ = far.(Parted); g.pinged != nil && g.pinged.Parts() > 1 {
+		g.parted, g.parts = g.pinged, make([]*part, g.pinged.Parts())
 	}
 	for i := range g.parts {
 		g.parts[i] = &part{guard: g, number: i}
@@ -63,6 +64,7 @@ func (g *guard) try(ctx context.Context, p *part, budget time.Duration, operatio
 	}
 	bounded, cancel := context.WithTimeout(ctx, budget)
 	err := operation(bounded)
+	slow := bounded.Err() != nil
 	cancel()
 	switch {
 	case err == nil:
@@ -70,8 +72,11 @@ func (g *guard) try(ctx context.Context, p *part, budget time.Duration, operatio
 	case ctx.Err() != nil: // the caller's end says nothing about the tier
 	default:
 		g.cache.count.farErrors.Add(1)
-		if p.failed.Add(1) >= int64(g.limits.Failures) {
+		switch {
+		case p.failed.Add(1) >= int64(g.limits.Failures):
 			p.close()
+		case !slow: // it is not the one it was: a connection that broke, a server that refuses
+			p.doubt()
 		}
 	}
 	return err

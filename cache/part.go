@@ -87,7 +87,7 @@ func (p *part) probe(wait time.Duration) {
 
 func (p *part) ping(ctx context.Context) error {
 	return p.within(ctx, func(ctx context.Context) error {
-		if parted := p.guard.parted; parted != nil {
+		if parted := p.guard.pinged; parted != nil {
 			return parted.PingPart(ctx, p.number)
 		}
 		return p.guard.far.Ping(ctx)

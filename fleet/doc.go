@@ -63,7 +63,8 @@
 //	restarted empty       the first process to come knows: others' last bookings may overlap with it.
 //	                      inbound: every client begins anew
 //	foreign, corrupt      the state carries a checksum over its key: a foreign one counts as none, and
-//	                      is replaced. An answer that the scripts do not give is a failure
+//	                      is replaced. An answer that the scripts do not give is a failure, and with a client of Open's
+//	                      so is one that announces more than a Redis sends
 //	scripts flushed       sent again, in the same budget
 //	its clock jumps       each process tells how much time has passed, one that comes new by its own
 //	                      wall clock: no burst, no halt. A second jump while a process was away

@@ -6,21 +6,52 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/asleep-sdk/asleep/fleet"
 	"github.com/asleep-sdk/asleep/internal/dbtest"
 )
 
+// failing is a Redis whose master can be killed, and something takes over.
+type failing struct {
+	url      string
+	kill     func()
+	failover func()
+}
+
 // TestAFleetOutlivesAFailover: meanwhile each process goes on with its share, and the replica
 // that takes over may lack what was booked last.
-func TestAFleetOutlivesAFailover(t *testing.T) {
+func TestAFleetOutlivesAFailover(t *testing.T) { //nolint:tparallel // one after the other: both measure
 	alone(t)
 	t.Parallel()
-	s := dbtest.RedisSentinel(t, "sesame")
+	t.Run("sentinel", func(t *testing.T) {
+		s := dbtest.RedisSentinel(t, "sesame")
+		outlive(t, failing{s.URL(""), s.Primary.Kill, func() { s.AwaitFailover(t) }})
+	})
+	t.Run("cluster", func(t *testing.T) {
+		masters, replicas := dbtest.RedisClusterWithReplicas(t, 3)
+		victim := -1 // the master that has the bucket
+		kill := func() {
+			for i, m := range masters {
+				look := redis.NewClient(&redis.Options{Addr: m.Addr})
+				if found := look.Keys(t.Context(), "*:throttle:*").Val(); len(found) > 0 {
+					victim = i
+				}
+				_ = look.Close()
+			}
+			masters[victim].Kill()
+		}
+		outlive(t, failing{"redis://" + masters[0].Addr + "?addr=" + masters[1].Addr, kill, func() { dbtest.AwaitMaster(t, replicas[victim]) }})
+	})
+}
+
+func outlive(t *testing.T, of failing) {
+	t.Helper()
 	rate := fleet.Rate{PerSecond: 200, Burst: 40}
 	all := make([]*fleet.Throttle, 4)
 	hints := make([]*fleet.Hint, len(all))
 	for i := range all {
-		f := hasty(t, s.URL(""))
+		f := hasty(t, of.url)
 		all[i] = throttle(t, f, rate)
 		hint, err := f.Hint(fleet.HintOptions{})
 		if err != nil {
@@ -32,12 +63,12 @@ func TestAFleetOutlivesAFailover(t *testing.T) {
 	late := starved(t)
 	tr := drive(t, all...)
 	pause(t, 500*ms)
-	s.Primary.Kill()
+	of.kill()
 	for _, th := range all {
 		await(t, "it is away", func() bool { return th.Stats().Away })
 	}
 	from := time.Now()
-	s.AwaitFailover(t)
+	of.failover()
 	without := tr.since(from)
 	for _, th := range all {
 		await(t, "it is back", func() bool { s := th.Stats(); return !s.Away && !s.Settling && s.Members == len(all) })

@@ -3,6 +3,7 @@ package cachetest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -34,6 +35,7 @@ func RunFar(t *testing.T, open OpenFar) {
 		})
 	}
 	run("marks are there, random, and stay", 2, farMarks)
+	run("marks are drawn, not counted", 1, farDraws)
 	run("a bump draws new marks of its scope", 2, farBumps)
 	run("a value comes back as it was, in every process", 2, farKeeps)
 	run("a value is found under its own key alone", 1, farSeparates)
@@ -119,6 +121,26 @@ func farMarks(f *farFixture) {
 	}
 }
 
+// farDraws: a backend that counts begins anew when it has lost its count, and then shows
+// what was taken back.
+func farDraws(f *farFixture) {
+	k := key("u", 1)
+	var drawn []string
+	for range 20 {
+		f.bump(0, k.Owner(), cache.Everything)
+		_, m := f.get(0, k)
+		for _, mark := range []string{m.Generation, m.Epoch} {
+			if len(mark) < 16 {
+				f.Fatalf("the mark %q has %d bytes; want 128 random bits, which take 16", mark, len(mark))
+			}
+		}
+		drawn = append(drawn, m.Generation)
+	}
+	if up := slices.IsSorted(drawn); up || slices.IsSortedFunc(drawn, func(a, b string) int { return strings.Compare(b, a) }) {
+		f.Errorf("marks are in order: %q, %q, %q …; want them random", drawn[0], drawn[1], drawn[2])
+	}
+}
+
 func farBumps(f *farFixture) {
 	k := key("u", 1)
 	f.bump(0, k.Owner(), cache.Changing) // before there are any
@@ -155,6 +177,9 @@ func farKeeps(f *farFixture) {
 
 func farSeparates(f *farFixture) {
 	keys := append(neighbours(key("u", 1)), key("u", 1), key("사용자 \n{x}:*", 1))
+	for i := range 400 { // names cut short meet
+		keys = append(keys, key("many", i))
+	}
 	for i, k := range keys {
 		f.fill(0, k, fmt.Sprint("value ", i))
 	}
@@ -170,18 +195,29 @@ func farCopies(f *farFixture) {
 	f.wantFill(0, cache.Fill{Key: k, Value: given, TTL: time.Minute, Marks: marks}, true)
 	clear(given)
 	f.wantValue(0, k, "value") // not the caller's bytes
+	f.fill(0, key("u", 2), "other")
+	first, _ := f.get(0, k)
+	second, _ := f.get(0, key("u", 2))
+	f.fill(0, k, "later")
+	f.wantValue(0, k, "later")
+	if first != "value" || second != "other" { // not bytes that the backend uses again
+		f.Errorf("what Get returned has become %q and %q", first, second)
+	}
 }
 
 func farExpires(f *farFixture) {
 	k := key("u", 1)
 	_, marks := f.get(0, k)
-	f.wantFill(0, cache.Fill{Key: k, Value: []byte("v"), TTL: 50 * time.Millisecond, Marks: marks}, true)
+	f.fill(0, key("u", 2), "w") // for a minute
+	f.wantFill(0, cache.Fill{Key: k, Value: []byte("v"), TTL: 200 * time.Millisecond, Marks: marks}, true)
+	begun := time.Now()
 	eventually(f.T, func() error {
-		if value, _ := f.get(0, k); value != "" {
+		if value, _ := f.get(0, k); value != "" || time.Since(begun) < 100*time.Millisecond {
 			return fmt.Errorf("%q is there long after its time", value)
 		}
 		return nil
 	})
+	f.wantValue(0, key("u", 2), "w")
 }
 
 func farDeletes(f *farFixture) {
@@ -215,10 +251,10 @@ func farFences(f *farFixture) {
 }
 
 // farRaces: some load a counter and store it, one raises it and then bumps. What is
-// stored with the marks in force is never less than it was at the bump.
+// stored after a bump has the marks in force, and is never less than it was at the bump.
 func farRaces(f *farFixture) {
 	k := key("u", 1)
-	var truth atomic.Int64
+	var truth, fills atomic.Int64
 	done := make(chan struct{})
 	var wg sync.WaitGroup
 	for p := 1; p < len(f.far); p++ {
@@ -239,22 +275,41 @@ func farRaces(f *farFixture) {
 					f.Errorf("Fill: %v", err)
 					return
 				}
+				fills.Add(1)
 			}
 		})
 	}
-	for range 300 {
+	begun := time.Now()
+	for i := 0; (i < 300 || fills.Load() < 300) && time.Since(begun) < patience; i++ {
 		least := truth.Add(1)
 		f.bump(0, k.Owner(), cache.Changing)
-		value, marks := f.get(0, k)
-		var stored int64
-		var generation string
-		if _, err := fmt.Sscan(value, &stored, &generation); err == nil && generation == marks.Generation && stored < least {
-			f.Errorf("%d is stored after the bump at %d", stored, least)
+		if err := f.far[0].Delete(f.Context(), k); err != nil {
+			f.Errorf("Delete: %v", err)
+		}
+		if farOutdated(f, k, least); f.Failed() {
 			break
 		}
 	}
 	close(done)
 	wg.Wait()
+}
+
+// farOutdated looks, some times, whether what is stored by now is from before the bump.
+func farOutdated(f *farFixture, k cache.Key, least int64) {
+	f.Helper()
+	for range 5 {
+		value, marks := f.get(0, k)
+		var stored int64
+		var generation string
+		if _, err := fmt.Sscan(value, &stored, &generation); err != nil {
+			continue
+		}
+		if generation != marks.Generation { // what had been there was deleted
+			f.Errorf("a value of older marks is stored after the bump at %d: are the marks checked in one step with storing?", least)
+		} else if stored < least {
+			f.Errorf("%d is stored after the bump at %d", stored, least)
+		}
+	}
 }
 
 func farContexts(f *farFixture) {

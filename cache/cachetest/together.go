@@ -32,7 +32,7 @@ func (f *farFixture) caches() []*cache.Cache {
 		if err != nil {
 			f.Fatal(err)
 		}
-		f.Cleanup(func() { _ = c.Close() })
+		f.Cleanup(func() { f.end(c) })
 		if len(f.buses) > 0 {
 			eventually(f.T, func() error {
 				if c.Stats().BusListened == 0 { // which flushes
@@ -46,6 +46,22 @@ func (f *farFixture) caches() []*cache.Cache {
 	return all
 }
 
+// end closes a cache, which waits for the backend.
+func (f *farFixture) end(c *cache.Cache) {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = c.Close()
+	}()
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-ended:
+	case <-timer.C:
+		f.Error("Cache.Close hangs: every operation, Subscribe too, has to return soon after its context has ended")
+	}
+}
+
 // cachesRace: one process loads a value that is changed, and taken back by
 // another, while the load is under way.
 func cachesRace(f *farFixture) {
@@ -53,9 +69,10 @@ func cachesRace(f *farFixture) {
 	k := key("u", 1)
 	var truth atomic.Int64
 	for trial := range 50 {
-		var wg sync.WaitGroup
-		loading, changed := make(chan struct{}), make(chan struct{})
-		wg.Go(func() {
+		begun := time.Now()
+		loading, changed, got := make(chan struct{}), make(chan struct{}), make(chan struct{})
+		go func() {
+			defer close(got)
 			_, _, err := cache.Get(f.Context(), caches[0], k, Counter, cache.Call{}, func(context.Context) (int64, string, error) {
 				v := truth.Load()
 				close(loading)
@@ -65,14 +82,18 @@ func cachesRace(f *farFixture) {
 			if err != nil {
 				f.Errorf("Get: %v", err)
 			}
-		})
-		<-loading
+		}()
+		select {
+		case <-loading:
+		case <-got:
+			f.Fatalf("trial %d: a process is given what was taken back", trial)
+		}
 		want := truth.Add(1)
 		if err := caches[1].Invalidate(f.Context(), k.Owner()); err != nil {
 			f.Errorf("Invalidate: %v", err)
 		}
 		close(changed)
-		wg.Wait()
+		<-got
 		for p, c := range caches {
 			v, _, err := cache.Get(f.Context(), c, k, Counter, cache.Call{}, func(context.Context) (int64, string, error) {
 				v := truth.Load()
@@ -84,6 +105,9 @@ func cachesRace(f *farFixture) {
 		}
 		if err := caches[0].Invalidate(f.Context(), k.Owner()); err != nil {
 			f.Errorf("Invalidate: %v", err)
+		}
+		if took := time.Since(begun); took > patience {
+			f.Fatalf("trial %d took %v: is a lease not given back?", trial, took)
 		}
 	}
 }

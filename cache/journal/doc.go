@@ -11,6 +11,11 @@
 // written down, on the disk when [File.Add] returns, crossed out once the tier was told,
 // and found again by the next process that opens the file.
 //
+// Until it is opened again, other processes may read what was erased: they have not heard of
+// it, and a file is of one process (whether another has ended cannot be told over the folders
+// that hosts share). Whoever cannot wait for that erases once more, from any process: to erase
+// twice does no harm. Of the command that is "asleep users forget".
+//
 // The file is text, a line an entry: a plus or a minus and the owner, an HMAC made with the
 // API key. No user can be told from it. It is rewritten when it is opened, without what
 // was crossed out.

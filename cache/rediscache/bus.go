@@ -40,22 +40,46 @@ func (t *Tier) speaker(ctx context.Context) (redis.Cmdable, error) {
 }
 
 // Subscribe implements [cache.Bus]. It does not let go-redis mend a connection behind its
-// back: it returns when one is lost, or was silent for two heartbeats.
+// back: it returns when one is lost, or was silent for two heartbeats. With a cluster it
+// returns too when any of its masters is lost or replaced.
 func (t *Tier) Subscribe(ctx context.Context, listener cache.Listener) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	sub := t.client.Subscribe(ctx, t.channel())
+	bounded, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	if c, ok := t.client.(*redis.ClusterClient); ok {
+		watched := make(chan struct{})
+		go func() {
+			defer close(watched)
+			end(t.watchMasters(bounded, c))
+		}()
+		defer func() { end(nil); <-watched }()
+	}
+	err := t.follow(bounded, t.client, t.channel(), listener)
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case bounded.Err() != nil:
+		err = context.Cause(bounded)
+	}
+	return fmt.Errorf("asleep/rediscache: subscribe: %w", err)
+}
+
+// subscriber is a client, or a node of one.
+type subscriber interface {
+	Subscribe(ctx context.Context, channels ...string) *redis.PubSub
+}
+
+// follow listens to one channel until the connection is lost or ctx ends.
+func (t *Tier) follow(ctx context.Context, from subscriber, channel string, listener cache.Listener) error {
+	sub := from.Subscribe(ctx, channel)
 	unblock := context.AfterFunc(ctx, func() { _ = sub.Close() })
 	defer func() {
 		unblock()
 		_ = sub.Close()
 	}()
-	err := listen(ctx, sub, listener)
-	if cause := ctx.Err(); cause != nil {
-		return cause
-	}
-	return fmt.Errorf("asleep/rediscache: subscribe: %w", err)
+	return listen(ctx, sub, listener)
 }
 
 var errSilent = errors.New("the connection is silent")

@@ -60,7 +60,8 @@
 //	read-only, loading,   an error of every operation that writes, and of Ping: the tier is
 //	 cluster down         passed by
 //	no rights, password   the same; the error says what to do, also of TLS and of a server that is
-//	 wrong, no Redis      no Redis
+//	 wrong, no Redis      no Redis. What that announces is bounded by Open's client, at 64 MiB a value
+//	                      (go-redis by itself makes room for any length, and the program may end)
 //	node of a cluster     its slots are passed by, in 64 runs; the others go on being served. With
 //	 down                 cluster-require-full-coverage all are, once the cluster says so
 //	foreign values        handed to the cache, which removes them; of a wrong type: a miss, and
@@ -74,8 +75,10 @@
 // restart from an old snapshot, may bring back marks and values as they were. Every process
 // that lives tells it again what was taken back in the last 30 s ([cache.Guard].Recall),
 // before it reads there: none shows anything from before. It notices by an operation that
-// failed, or by the end of its subscription, which in a cluster is to one node only. What
-// was lost besides (a snapshot of an hour ago; the process that took it back has ended too)
+// failed, or by the end of a connection that it keeps for this alone: its subscription, and
+// in a cluster one to every master besides. That ends at once with the server, and within 6 s
+// where the network swallows everything; a master that another has replaced is missed after
+// 3 s. What was lost besides (a snapshot of an hour ago; the process that took it back has ended too)
 // is as old as its time to live at most, and an erasure has to be made again. Replicas that
 // confirm writes (min-replicas-to-write) make that less likely.
 package rediscache

@@ -112,9 +112,16 @@ func (t *Tier) Bump(ctx context.Context, owner cache.Owner, scope cache.Scope) e
 
 // Ping implements [cache.Far]: everything that is done elsewhere is tried, so that a user of
 // Redis who may not do all of it is found out here. Being full is no trouble. For a look
-// at the health of a service it is right too.
+// at the health of a service it is right too. The cache itself asks by [Tier.PingPart], which
+// leaves the bus out: without one the tier is of use still.
 func (t *Tier) Ping(ctx context.Context) error {
-	return t.ping(ctx, rand.Text()) // any node of a cluster
+	if err := t.ping(ctx, rand.Text()); err != nil { // any node of a cluster
+		return err
+	}
+	_, err := try(ctx, t, "publish", func(ctx context.Context) (int64, error) {
+		return t.client.Publish(ctx, t.silent(), "").Result()
+	})
+	return err
 }
 
 func (t *Tier) ping(ctx context.Context, tag string) error {

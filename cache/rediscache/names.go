@@ -27,3 +27,6 @@ func (t *Tier) marksName(owner cache.Owner) string { return t.slot(string(owner)
 func (t *Tier) slot(owner string) string { return t.prefix + ":{" + owner + "}" }
 
 func (t *Tier) channel() string { return t.prefix + ":notices" }
+
+// silent is a channel on which nobody has anything to say.
+func (t *Tier) silent() string { return t.channel() + ":watch" }

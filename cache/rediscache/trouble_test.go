@@ -291,6 +291,7 @@ func TestARedisOfNoUseIsPassedBy(t *testing.T) {
 		"full of clients":   {"redis://" + crowded(t).Addr, ""},
 		"speaks HTTP":       {"redis://" + impostor(t, "HTTP/1.1 400 Bad Request\r\n\r\n"), "check host and port"},
 		"speaks nonsense":   {"redis://" + impostor(t, "\x00\xff\x17 hello\r\n*9999999999\r\n"), "check host and port"},
+		"announces 60 GB":   {"redis://" + impostor(t, "$60000000000\r\n"), "check host and port"},
 		"says nothing":      {"redis://" + impostor(t, ""), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -321,6 +322,30 @@ func TestARedisOfNoUseIsPassedBy(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+// TestWithoutTheBusTheTierIsOfUseStill: of Redis 7 a user has no channels by default.
+func TestWithoutTheBusTheTierIsOfUseStill(t *testing.T) {
+	t.Parallel()
+	s := dbtest.Redis(t)
+	if err := raw(t, s.Addr).Do(t.Context(), "ACL", "SETUSER", "mute", "on", ">guess", "resetchannels", "~asleep:*", "+@all").Err(); err != nil {
+		t.Fatal(err)
+	}
+	p := newProcess(t, strings.Replace(calm(s.Addr), "://", "://mute:guess@", 1), patient(), rediscache.Options{})
+	if err := p.tier.Ping(t.Context()); err == nil || !strings.Contains(err.Error(), "&asleep:*") {
+		t.Errorf("the error is %v, want what to allow", err)
+	}
+	p.shared(k1, "mutable: old")
+	if err := p.Invalidate(t.Context(), k1.Owner()); !errors.Is(err, cache.ErrDeferred) {
+		t.Errorf("Invalidate: %v", err)
+	}
+	p.want(k1, "mutable: new", cache.TierNone)
+	s.Kill()
+	p.shutBy()
+	s.Restart(t)
+	raw(t, s.Addr).Do(t.Context(), "ACL", "SETUSER", "mute", "on", ">guess", "resetchannels", "~asleep:*", "+@all")
+	eventually(t, func() bool { return !p.Stats().FarShut })
+	p.shared(k1, "mutable: after")
 }
 
 func words(text string) (all []any) {

@@ -74,38 +74,88 @@ func RedisCluster(tb testing.TB, nodes int, args ...string) []*Server {
 	tb.Helper()
 	all := make([]*Server, nodes)
 	for i := range all {
-		all[i] = Redis(tb, append([]string{
-			"--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf",
-			"--cluster-port", strconv.Itoa(freePort(tb)), "--cluster-node-timeout", "2000",
-		}, args...)...)
+		all[i] = clusterNode(tb, args)
 		first, last := i*clusterSlots/nodes, (i+1)*clusterSlots/nodes-1
 		must(tb, all[i], "CLUSTER", "ADDSLOTSRANGE", strconv.Itoa(first), strconv.Itoa(last))
 		must(tb, all[i], "CLUSTER", "SET-CONFIG-EPOCH", strconv.Itoa(i+1))
 	}
+	join(tb, all)
+	return all
+}
+
+// RedisClusterWithReplicas is RedisCluster with a replica of each master, which takes over
+// a second or two after that has gone, however much it has missed. It returns when every
+// replica has what its master has.
+func RedisClusterWithReplicas(tb testing.TB, nodes int, args ...string) (masters, replicas []*Server) {
+	tb.Helper()
+	args = append([]string{
+		"--cluster-node-timeout", "1000", "--cluster-replica-validity-factor", "0", "--repl-diskless-sync-delay", "0",
+	}, args...)
+	masters = RedisCluster(tb, nodes, args...)
+	for range masters {
+		replicas = append(replicas, clusterNode(tb, args))
+	}
+	join(tb, slices.Concat(masters[:1], replicas, masters[1:]))
+	for i, master := range masters {
+		id := must(tb, master, "CLUSTER", "MYID")
+		await(tb, "a replica does not follow", func(ctx context.Context) bool {
+			_, err := replicas[i].redis.command(ctx, replicas[i].Addr, "CLUSTER", "REPLICATE", id)
+			return err == nil && linked(ctx, replicas[i])
+		})
+	}
+	return masters, replicas
+}
+
+// linked reports whether a server is a replica that has caught up.
+func linked(ctx context.Context, s *Server) bool {
+	info, err := s.redis.command(ctx, s.Addr, "INFO", "replication")
+	return err == nil && strings.Contains(info, "master_link_status:up")
+}
+
+// AwaitMaster returns when the server has become one, and its cluster works.
+func AwaitMaster(tb testing.TB, s *Server) {
+	tb.Helper()
+	await(tb, "it does not take over", func(ctx context.Context) bool {
+		role, err := s.redis.command(ctx, s.Addr, "ROLE")
+		info, failed := s.redis.command(ctx, s.Addr, "CLUSTER", "INFO")
+		return err == nil && failed == nil && strings.HasPrefix(role, "master") && strings.Contains(info, "cluster_state:ok")
+	})
+}
+
+func clusterNode(tb testing.TB, args []string) *Server {
+	tb.Helper()
+	return Redis(tb, append([]string{
+		"--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf",
+		"--cluster-port", strconv.Itoa(freePort(tb)), "--cluster-node-timeout", "2000",
+	}, args...)...)
+}
+
+// join has the first node meet all others.
+func join(tb testing.TB, all []*Server) {
+	tb.Helper()
 	for _, s := range all[1:] {
 		bus := must(tb, s, "CONFIG", "GET", "cluster-port")
 		must(tb, all[0], "CLUSTER", "MEET", "127.0.0.1", strconv.Itoa(s.port), bus[strings.LastIndexByte(bus, '\n')+1:])
 	}
 	for _, s := range all {
-		awaitCluster(tb, s, nodes)
+		await(tb, "the Redis cluster does not come together", func(ctx context.Context) bool {
+			info, err := s.redis.command(ctx, s.Addr, "CLUSTER", "INFO")
+			return err == nil && strings.Contains(info, "cluster_state:ok") && strings.Contains(info, fmt.Sprintf("cluster_known_nodes:%d", len(all)))
+		})
 	}
-	return all
 }
 
-func awaitCluster(tb testing.TB, s *Server, nodes int) {
+// await polls until it is ok.
+func await(tb testing.TB, failure string, ok func(context.Context) bool) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(tb.Context(), readyWithin)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for {
-		info, err := s.redis.command(ctx, s.Addr, "CLUSTER", "INFO")
-		if err == nil && strings.Contains(info, "cluster_state:ok") && strings.Contains(info, fmt.Sprintf("cluster_known_nodes:%d", nodes)) {
-			return
-		}
+	for !ok(ctx) {
 		select {
 		case <-ctx.Done():
-			tb.Fatalf("the Redis cluster does not come together: %v\n%s", err, info)
+			tb.Fatal(failure)
 		case <-tick.C:
 		}
 	}

@@ -48,6 +48,9 @@
 //	Redis refuses   (read-only, loading, out of memory, wrong type) the same as down: it is of
 //	                no use. Only [redis.Nil] is an answer
 //	TLS, password   the same. [Explain] says what to do
+//	Redis lies      an answer that announces more than a Redis sends (64 MiB for a text, 65,536
+//	                elements, 16 levels) ends the connection of a client that Open made. go-redis by
+//	                itself makes room for whatever is announced, and the program ends for want of it
 //	caller gone     its context's error, which counts for nothing
 //
 // go-redis reports failed dials to its logger, which is one for the whole program

@@ -56,7 +56,7 @@ func remedyOf(err error) string {
 		return "it is one of a cluster: add ?cluster=true to the URL"
 	case strings.HasPrefix(text, "ERR unknown command"):
 		return "it lacks a command that is needed: Redis 6.2 or newer has all"
-	case strings.Contains(text, "redis: can't parse"), strings.Contains(text, "redis: invalid reply"):
+	case errors.Is(err, errWire), strings.Contains(text, "redis: can't parse"), strings.Contains(text, "redis: invalid reply"):
 		return "it speaks another protocol: check host and port of the URL"
 	}
 	return remedyOfTLS(err)

@@ -1,9 +1,11 @@
 package redisconn
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"strconv"
 	"time"
@@ -20,6 +22,9 @@ const (
 	// IOTimeout bounds one read, one write, and the wait for a connection of the
 	// pool. A caller's deadline goes before it.
 	IOTimeout = 50 * time.Millisecond
+	// ClusterReload is how old what is known of a cluster may become. Nobody tells a client
+	// of a failover: it asks a master that is gone until it looks again.
+	ClusterReload = 2 * time.Second
 )
 
 // Open makes a client for the Redis at rawURL; see the package for the forms. It
@@ -73,7 +78,7 @@ func openSingle(rawURL string, security *secured) (redis.UniversalClient, error)
 	tune(knobs{
 		retries: &o.MaxRetries, dials: &o.DialerRetries, dial: &o.DialTimeout,
 		read: &o.ReadTimeout, write: &o.WriteTimeout, pool: &o.PoolTimeout,
-		contexts: &o.ContextTimeoutEnabled, anonymous: &o.DisableIdentity,
+		contexts: &o.ContextTimeoutEnabled, anonymous: &o.DisableIdentity, dialer: &o.Dialer,
 		maintenance: &o.MaintNotificationsConfig, tls: o.TLSConfig, security: security,
 	})
 	return redis.NewClient(o), nil
@@ -87,10 +92,11 @@ func openCluster(u *url.URL, security *secured) (redis.UniversalClient, error) {
 	if err != nil {
 		return nil, err
 	}
+	preset(&o.ClusterStateReloadInterval, ClusterReload)
 	tune(knobs{
 		retries: &o.MaxRetries, dials: &o.DialerRetries, dial: &o.DialTimeout,
 		read: &o.ReadTimeout, write: &o.WriteTimeout, pool: &o.PoolTimeout,
-		contexts: &o.ContextTimeoutEnabled, anonymous: &o.DisableIdentity,
+		contexts: &o.ContextTimeoutEnabled, anonymous: &o.DisableIdentity, dialer: &o.Dialer,
 		maintenance: &o.MaintNotificationsConfig, tls: o.TLSConfig, security: security,
 	})
 	return redis.NewClusterClient(o), nil
@@ -123,7 +129,7 @@ func openSentinel(u *url.URL, query url.Values, security *secured) (redis.Univer
 	tune(knobs{
 		retries: &o.MaxRetries, dials: &o.DialerRetries, dial: &o.DialTimeout,
 		read: &o.ReadTimeout, write: &o.WriteTimeout, pool: &o.PoolTimeout,
-		contexts: &o.ContextTimeoutEnabled, anonymous: &o.DisableIdentity,
+		contexts: &o.ContextTimeoutEnabled, anonymous: &o.DisableIdentity, dialer: &o.Dialer,
 		tls: o.TLSConfig, security: security,
 	})
 	return redis.NewFailoverClient(o), nil
@@ -134,6 +140,7 @@ type knobs struct {
 	retries, dials          *int
 	dial, read, write, pool *time.Duration
 	contexts, anonymous     *bool
+	dialer                  *func(context.Context, string, string) (net.Conn, error)
 	maintenance             **maintnotifications.Config // nil: go-redis has none for sentinels
 	tls                     *tls.Config
 	security                *secured
@@ -153,6 +160,7 @@ func tune(k knobs) {
 		*k.maintenance = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	}
 	k.security.apply(k.tls)
+	*k.dialer = dialer(*k.dial, k.tls)
 }
 
 func preset[T comparable](option *T, value T) {

@@ -61,7 +61,7 @@ func TestOpenKnowsAClusterByItsURL(t *testing.T) {
 		}
 		o := cluster.Options()
 		if len(o.Addrs) != nodes || o.MaxRetries != -1 || o.DialerRetries != 1 || !o.ContextTimeoutEnabled || o.ReadTimeout != 50*time.Millisecond ||
-			o.MaintNotificationsConfig.Mode != maintnotifications.ModeDisabled {
+			o.ClusterStateReloadInterval != 2*time.Second || o.MaintNotificationsConfig.Mode != maintnotifications.ModeDisabled {
 			t.Errorf("%s: %+v", url, o)
 		}
 	}
