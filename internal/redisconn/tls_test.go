@@ -23,7 +23,7 @@ const (
 )
 
 // silence is how it shows that nobody says anything.
-const silence = "timeout"
+const silence = "deadline"
 
 // ping is what comes of the first word, explained.
 func ping(t *testing.T, client redis.UniversalClient) error {
