@@ -110,7 +110,7 @@ func TestRequestsThatTwoServersWouldReadDifferentlyAreRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+		_ = conn.SetDeadline(time.Now().Add(time.Minute))
 		_, _ = io.WriteString(conn, c.request) // may be answered before it is all read
 		line, err := bufio.NewReader(conn).ReadString('\n')
 		_ = conn.Close()
@@ -133,18 +133,18 @@ func TestAThousandConnectionsWithin100MB(t *testing.T) {
 			}
 		}
 	})
-	for i := range conns {
-		var err error
-		if conns[i], err = net.Dial("tcp", addr); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for range 2 {
-		for _, c := range conns {
-			_, _ = fmt.Fprintf(c, "GET /api/users/user-0001/sessions HTTP/1.1\r\nHost: a\r\nx-api-key: %s\r\n\r\n", readKey)
+	for round := range 2 {
+		for i := range conns {
+			if round == 0 { // who says nothing for a while is hung up on
+				var err error
+				if conns[i], err = net.Dial("tcp", addr); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, _ = fmt.Fprintf(conns[i], "GET /api/users/user-0001/sessions HTTP/1.1\r\nHost: a\r\nx-api-key: %s\r\n\r\n", readKey)
 		}
 		for i, c := range conns {
-			_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+			_ = c.SetDeadline(time.Now().Add(2 * time.Minute))
 			resp, err := http.ReadResponse(bufio.NewReader(c), nil)
 			if err != nil {
 				t.Fatalf("connection %d: %v", i, err)
