@@ -39,7 +39,7 @@ func process(tb testing.TB, url string) *fleet.Fleet {
 	if strings.Contains(url, "?") {
 		mark = "&"
 	}
-	return over(tb, open(tb, url+mark+"read_timeout=1m&pool_timeout=1m&dial_timeout=1m"), time.Minute)
+	return over(tb, open(tb, url+mark+"read_timeout=1m&write_timeout=1m&pool_timeout=1m&dial_timeout=1m"), time.Minute)
 }
 
 // hasty is a process with the budget that is the default.

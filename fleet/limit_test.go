@@ -202,7 +202,7 @@ func TestAnInboundLimitOutlivesWhateverBefallsRedis(t *testing.T) {
 					}
 					return d
 				}
-				admin := open(t, url+"?read_timeout=1m")
+				admin := open(t, url+"?read_timeout=1m&write_timeout=1m&pool_timeout=1m&dial_timeout=1m")
 				await(t, "Redis decides", func() bool { return !ask().Local })
 				trouble.begin(t, s, admin)
 				if trouble.away {

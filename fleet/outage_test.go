@@ -238,7 +238,7 @@ func TestAThrottleOutlivesWhateverBefallsRedis(t *testing.T) {
 			t.Parallel()
 			s := dbtest.Redis(t, trouble.args...)
 			url := "redis://" + s.Addr
-			admin := open(t, url+"?read_timeout=1m")
+			admin := open(t, url+"?read_timeout=1m&write_timeout=1m&pool_timeout=1m&dial_timeout=1m")
 			rate := fleet.Rate{PerSecond: 200, Burst: 40}
 			all := make([]*fleet.Throttle, 4)
 			for i := range all {

@@ -25,7 +25,7 @@ func quick() cache.Guard {
 }
 
 // prompt bounds connections for a machine that is busy, not what a call waits.
-const prompt = "&dial_timeout=2s&read_timeout=2s&pool_timeout=2s"
+const prompt = "&dial_timeout=2s&read_timeout=2s&write_timeout=2s&pool_timeout=2s"
 
 // TestAFailoverThatLosesWritesShowsNothingThatWasTakenBack: the replica that takes over has not
 // heard of the last invalidations.

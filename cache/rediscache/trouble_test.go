@@ -315,7 +315,7 @@ func TestARedisOfNoUseIsPassedBy(t *testing.T) {
 			if c.reason == "" {
 				reads = "2s" // nobody says anything
 			}
-			err, patient := error(nil), open(t, c.url+"?dial_timeout=2s&read_timeout="+reads, rediscache.Options{})
+			err, patient := error(nil), open(t, c.url+"?dial_timeout=2s&write_timeout=2s&read_timeout="+reads, rediscache.Options{})
 			for i := 0; i < 30 && err == nil; i++ { // of a cluster, one node in three has the key
 				err = patient.Ping(ctx)
 			}
@@ -327,7 +327,7 @@ func TestARedisOfNoUseIsPassedBy(t *testing.T) {
 			}
 		})
 	}
-	for _, url := range []string{"redis://:sesame@" + locked.Addr, as("asleep")} {
+	for _, url := range []string{strings.Replace(calm(locked.Addr), "//", "//:sesame@", 1), strings.Replace(calm(users.Addr), "//", "//asleep:guess-guess@", 1)} {
 		p := newProcess(t, url, patient(), rediscache.Options{}).listening()
 		p.shared(k1, "mutable: x")
 		if err := errors.Join(p.Invalidate(t.Context(), k1.Owner()), p.Erase(t.Context(), k1.Owner())); err != nil {
