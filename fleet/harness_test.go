@@ -12,12 +12,14 @@ import (
 
 	"github.com/asleep-sdk/asleep/fleet"
 	"github.com/asleep-sdk/asleep/internal/canary"
+	"github.com/asleep-sdk/asleep/internal/standstill"
 )
 
 const ms = time.Millisecond
 
-// slack is what a busy machine may add to a budget.
-const slack = 150 * ms
+// slack is what a busy machine may add to a budget, and less than what anything costs that
+// has no budget: a client that waits, a poll.
+const slack = 400 * ms
 
 func open(tb testing.TB, url string) redis.UniversalClient {
 	tb.Helper()
@@ -37,7 +39,7 @@ func process(tb testing.TB, url string) *fleet.Fleet {
 	if strings.Contains(url, "?") {
 		mark = "&"
 	}
-	return over(tb, open(tb, url+mark+"read_timeout=2s&pool_timeout=2s"), 2*time.Second)
+	return over(tb, open(tb, url+mark+"read_timeout=1m&write_timeout=1m&pool_timeout=1m&dial_timeout=1m"), time.Minute)
 }
 
 // hasty is a process with the budget that is the default.
@@ -68,7 +70,7 @@ func throttle(tb testing.TB, f *fleet.Fleet, r fleet.Rate) *fleet.Throttle {
 // await polls until ok, for what only a real server decides.
 func await(tb testing.TB, what string, ok func() bool) {
 	tb.Helper()
-	ctx, cancel := context.WithTimeout(tb.Context(), 15*time.Second)
+	ctx, cancel := context.WithTimeout(tb.Context(), 2*time.Minute)
 	defer cancel()
 	tick := time.NewTicker(ms)
 	defer tick.Stop()
@@ -113,27 +115,12 @@ func excess(sent []time.Time, rate float64, burst int) (worst float64, from, to 
 	return worst, from, to
 }
 
-// starved is by how much the machine let a timer of this process be late until stop is
-// called. What is measured meanwhile says nothing if that is much.
-func starved(tb testing.TB) (stop func() time.Duration) {
+// starved is for how long at a stretch the machine let this process stand still, when it
+// is asked. What was measured meanwhile says nothing if that is much.
+func starved(tb testing.TB) func() time.Duration {
 	tb.Helper()
-	done, worst := make(chan struct{}), make(chan time.Duration)
-	go func() {
-		var most time.Duration
-		tick := time.NewTicker(10 * ms)
-		defer tick.Stop()
-		for last := time.Now(); ; {
-			select {
-			case <-tick.C:
-				most = max(most, time.Since(last)-10*ms)
-				last = time.Now()
-			case <-done:
-				worst <- most
-				return
-			}
-		}
-	}()
-	return func() time.Duration { close(done); return <-worst }
+	watch, begun := standstill.For(tb), time.Now()
+	return func() time.Duration { return watch.Longest(begun) }
 }
 
 // busy skips a test whose measures were spoilt by a machine that stood still.

@@ -14,11 +14,14 @@ import (
 
 	"github.com/asleep-sdk/asleep/fleet"
 	"github.com/asleep-sdk/asleep/internal/dbtest"
+	"github.com/asleep-sdk/asleep/internal/standstill"
 )
 
 // traffic reserves from throttles, as processes that use every token would, and notes
 // when the tokens were used.
 type traffic struct {
+	watch *standstill.Watch
+
 	mu   sync.Mutex
 	sent []time.Time
 	late time.Duration // by which a token was used after its instant, at most: answer, scheduler, timer
@@ -30,7 +33,7 @@ type traffic struct {
 
 func drive(t *testing.T, throttles ...*fleet.Throttle) *traffic {
 	t.Helper()
-	tr := &traffic{stop: make(chan struct{})}
+	tr := &traffic{watch: standstill.For(t), stop: make(chan struct{})}
 	for _, th := range throttles {
 		for range 2 {
 			tr.wg.Go(func() { tr.caller(t, th) })
@@ -43,7 +46,7 @@ func (tr *traffic) caller(t *testing.T, th *fleet.Throttle) {
 	for {
 		begin := time.Now()
 		wait, ok, err := th.Reserve(t.Context(), 1, time.Minute)
-		took := time.Since(begin)
+		took := tr.watch.Took(begin)
 		due := begin.Add(wait) // its instant, or somewhat before
 		timer := time.NewTimer(wait)
 		select {
@@ -235,7 +238,7 @@ func TestAThrottleOutlivesWhateverBefallsRedis(t *testing.T) {
 			t.Parallel()
 			s := dbtest.Redis(t, trouble.args...)
 			url := "redis://" + s.Addr
-			admin := open(t, url+"?read_timeout=2s")
+			admin := open(t, url+"?read_timeout=1m&write_timeout=1m&pool_timeout=1m&dial_timeout=1m")
 			rate := fleet.Rate{PerSecond: 200, Burst: 40}
 			all := make([]*fleet.Throttle, 4)
 			for i := range all {

@@ -28,6 +28,7 @@ import (
 	"github.com/asleep-sdk/asleep/fleet"
 	"github.com/asleep-sdk/asleep/internal/canary"
 	"github.com/asleep-sdk/asleep/internal/dbtest"
+	"github.com/asleep-sdk/asleep/internal/standstill"
 )
 
 // workerVariable tells this binary that it is one of the processes of a test.
@@ -75,7 +76,7 @@ func work(text string) int {
 	if err != nil {
 		return 2
 	}
-	watch := &stopwatch{Throttle: shared}
+	watch := &stopwatch{Throttle: shared, watch: standstill.Begin()}
 	c, err := client.New(canary.Key, client.WithBaseURL(o.Upstream), client.WithLimiter(watch), client.WithHooks(watch.hooks()),
 		client.WithThrottle(client.Throttle{Rate: o.Rate / 10, Burst: 1}))
 	if err != nil {
@@ -117,13 +118,14 @@ func work(text string) int {
 // stopwatch counts when a throttle costs its callers more than its budget.
 type stopwatch struct {
 	*fleet.Throttle
-	slow atomic.Int64
+	watch *standstill.Watch
+	slow  atomic.Int64
 }
 
 func (w *stopwatch) Reserve(ctx context.Context, cost int, maxWait time.Duration) (time.Duration, bool, error) {
 	start := time.Now()
 	wait, ok, err := w.Throttle.Reserve(ctx, cost, maxWait)
-	if time.Since(start) > 20*ms+slack {
+	if w.watch.Took(start) > 20*ms+slack {
 		w.slow.Add(1)
 	}
 	if due, is := ctx.Value(tokenKey{}).(*time.Time); is {

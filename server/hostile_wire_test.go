@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/asleep-sdk/asleep/internal/standstill"
 	"github.com/asleep-sdk/asleep/server"
 	"github.com/asleep-sdk/asleep/webhook"
 )
@@ -29,9 +30,30 @@ func chunked(header, body string) string {
 	return "POST /webhook HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n" + header + "\r\n" + body
 }
 
-// answers sends bytes on a connection of their own and returns the answers, up to the end
-// of the connection, or until nothing more has come for as long as a header may take.
-func answers(t *testing.T, addr, request string) (list []*http.Response, closed bool) {
+// toTheEnd is more answers than anybody gives: a connection is read until it is closed.
+const toTheEnd = 1000
+
+// stoodStill is how long the machine may stand still during a request without being the
+// reason for how that is answered.
+const stoodStill = 100 * time.Millisecond
+
+// answers sends bytes on a connection of their own and returns the answers: so many, and
+// what comes within a moment after them, or all up to the end of the connection. It asks
+// again if the machine stood still meanwhile, as a service may hang up on who is slow.
+func answers(t *testing.T, addr, request string, most int) (list []*http.Response, closed bool) {
+	t.Helper()
+	for range 20 {
+		watch, begun := standstill.Begin(), time.Now()
+		list, closed = answered(t, addr, request, most)
+		stood := watch.Longest(begun)
+		if watch.End(); stood < stoodStill {
+			break
+		}
+	}
+	return list, closed
+}
+
+func answered(t *testing.T, addr, request string, most int) (list []*http.Response, closed bool) {
 	t.Helper()
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
@@ -41,7 +63,11 @@ func answers(t *testing.T, addr, request string) (list []*http.Response, closed 
 	go func() { _, _ = io.WriteString(conn, request) }() // may be answered before it is all read
 	in := bufio.NewReader(conn)
 	for {
-		_ = conn.SetReadDeadline(time.Now().Add(800 * time.Millisecond))
+		patience := time.Minute
+		if len(list) >= most {
+			patience = 300 * time.Millisecond
+		}
+		_ = conn.SetReadDeadline(time.Now().Add(patience))
 		answer, err := http.ReadResponse(in, nil)
 		if err != nil {
 			ne, ok := err.(net.Error) //nolint:errorlint // as net returns it
@@ -57,7 +83,7 @@ func answers(t *testing.T, addr, request string) (list []*http.Response, closed 
 // would be somebody else's.
 func TestWhatStandsBehindARequestOfUnclearLengthIsNotAnswered(t *testing.T) {
 	t.Parallel()
-	_, at := listening(t, impatient)
+	_, at := listening(t, nil)
 	post := "POST /webhook HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
 	for name, c := range map[string]struct {
 		request string
@@ -99,7 +125,7 @@ func TestWhatStandsBehindARequestOfUnclearLengthIsNotAnswered(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			list, closed := answers(t, at.Public.String(), c.request+smuggled)
+			list, closed := answers(t, at.Public.String(), c.request+smuggled, toTheEnd)
 			if len(list) != 1 || list[0].StatusCode != c.status || !closed {
 				t.Errorf("%d answers, closed: %v", len(list), closed)
 			}
@@ -145,7 +171,7 @@ func TestUnusualRequestsThatAreClearAreAnswered(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			list, _ := answers(t, at.Public.String(), c.request)
+			list, _ := answers(t, at.Public.String(), c.request, len(c.statuses))
 			var statuses []int
 			for _, a := range list {
 				body, _ := io.ReadAll(a.Body)
@@ -164,18 +190,18 @@ func TestUnusualRequestsThatAreClearAreAnswered(t *testing.T) {
 // TestTheOperatorsSideIsNotReachedFromOutside by any writing of its paths or of the host.
 func TestTheOperatorsSideIsNotReachedFromOutside(t *testing.T) {
 	t.Parallel()
-	_, at := listening(t, impatient)
+	_, at := listening(t, nil)
 	for _, path := range []string{"/metrics", "/health", "/inbox", "/inbox/1", "/circuit-breaker/status", "/debug/pprof/", "/debug/vars"} {
 		for _, target := range []string{path, "/" + path, "/." + path, path + "/", path + "/.", "/live/.." + path, "/live/%2e%2e" + path, "/%2f" + path, strings.ToUpper(path), fmt.Sprintf("/%%%02x", path[1]) + path[2:], "http://localhost" + path, path + "?x=y", path + ";x"} {
 			for _, host := range []string{"localhost", "127.0.0.1:9090", at.Admin.String()} {
-				list, _ := answers(t, at.Public.String(), "GET "+target+" HTTP/1.1\r\nHost: "+host+"\r\nX-Forwarded-Host: localhost\r\nX-Original-URL: "+path+"\r\nConnection: close\r\n\r\n")
+				list, _ := answers(t, at.Public.String(), "GET "+target+" HTTP/1.1\r\nHost: "+host+"\r\nX-Forwarded-Host: localhost\r\nX-Original-URL: "+path+"\r\nConnection: close\r\n\r\n", toTheEnd)
 				if len(list) != 1 || list[0].StatusCode != 404 {
 					t.Errorf("%s of %s: %+v", target, host, list)
 				}
 			}
 		}
 	}
-	list, _ := answers(t, at.Admin.String(), "GET /metrics HTTP/1.1\r\nHost: rebound.example\r\nConnection: close\r\n\r\n")
+	list, _ := answers(t, at.Admin.String(), "GET /metrics HTTP/1.1\r\nHost: rebound.example\r\nConnection: close\r\n\r\n", toTheEnd)
 	if len(list) != 1 || list[0].StatusCode != http.StatusMisdirectedRequest {
 		t.Errorf("by a name of somebody else's DNS: %+v", list)
 	}
@@ -185,7 +211,7 @@ func TestTheOperatorsSideIsNotReachedFromOutside(t *testing.T) {
 func TestSlowSendersAreCutOffInTimeAndHurtNobody(t *testing.T) {
 	t.Parallel()
 	_, at := listening(t, impatient)
-	begun := time.Now()
+	watch, begun := standstill.For(t), time.Now()
 	type end struct {
 		name string
 		err  error
@@ -217,11 +243,11 @@ func TestSlowSendersAreCutOffInTimeAndHurtNobody(t *testing.T) {
 						_, err = io.WriteString(conn, "1")
 					}
 				}()
-				_ = conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+				_ = conn.SetReadDeadline(time.Now().Add(2 * time.Minute))
 				_, err = io.Copy(io.Discard, conn) // to the end of the connection
 				_ = conn.Close()
 				<-drips
-				ends <- end{name, err, time.Since(begun)}
+				ends <- end{name, err, watch.Took(begun)}
 			}()
 		}
 	}
@@ -232,17 +258,20 @@ func TestSlowSendersAreCutOffInTimeAndHurtNobody(t *testing.T) {
 		select {
 		case e := <-ends:
 			n++
-			if ne, ok := e.err.(net.Error); ok && ne.Timeout() || e.took > 10*time.Second { //nolint:errorlint // as net returns it
+			if ne, ok := e.err.(net.Error); ok && ne.Timeout() || e.took > time.Minute { //nolint:errorlint // as net returns it
 				t.Errorf("%s: %v after %v", e.name, e.err, e.took)
 			}
 		default:
 			asked := time.Now()
 			answer, err := others.Get("http://" + at.Public.String() + "/live")
+			if err != nil && watch.Longest(asked) > stoodStill/2 {
+				continue // it was too slow for the service
+			}
 			if err != nil || answer.StatusCode != 200 {
 				t.Fatalf("another: %v", err)
 			}
 			_ = answer.Body.Close()
-			if time.Since(asked) < 2*time.Second {
+			if watch.Took(asked) < 2*time.Second {
 				quick++
 			}
 		}

@@ -5,6 +5,7 @@ package rediscache_test
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/alicebob/miniredis/v2"
 
@@ -31,7 +32,9 @@ func Example() {
 	}
 	key := cache.Key{Tenant: cache.TenantOf("the API key", "https://api.asleep.ai"), User: "user-0001", ID: "a night"}
 	for process := range 2 {
-		shared, err := rediscache.Open("redis://"+redis.Addr(), rediscache.Options{Prefix: "my-app"})
+		// An example must not hang on how busy the machine is: a program leaves these out.
+		const patient = "?read_timeout=1m&write_timeout=1m&pool_timeout=1m&dial_timeout=1m"
+		shared, err := rediscache.Open("redis://"+redis.Addr()+patient, rediscache.Options{Prefix: "my-app"})
 		if err != nil {
 			fmt.Println(err)
 			return
@@ -42,7 +45,7 @@ func Example() {
 			return
 		}
 		guard := cache.DefaultGuard()
-		guard.Budget *= 50 // an example must not hang on how busy the machine is
+		guard.Budget = time.Minute
 		kept, err := cache.New(near, cache.WithFar(shared), cache.WithGuard(guard))
 		if err != nil {
 			fmt.Println(err)

@@ -25,7 +25,7 @@ func quick() cache.Guard {
 }
 
 // prompt bounds connections for a machine that is busy, not what a call waits.
-const prompt = "&dial_timeout=2s&read_timeout=2s&pool_timeout=2s"
+const prompt = "&dial_timeout=2s&read_timeout=2s&write_timeout=2s&pool_timeout=2s"
 
 // TestAFailoverThatLosesWritesShowsNothingThatWasTakenBack: the replica that takes over has not
 // heard of the last invalidations.
@@ -115,7 +115,7 @@ func TestANodeOfAClusterThatIsDownIsNoTroubleOfTheOthers(t *testing.T) {
 	for _, full := range []string{"no", "yes"} {
 		t.Run("full coverage "+full, func(t *testing.T) {
 			t.Parallel()
-			nodes := dbtest.RedisCluster(t, 3, "--cluster-require-full-coverage", full)
+			nodes := dbtest.RedisCluster(t, 3, "--cluster-require-full-coverage", full, "--cluster-node-timeout", "2000")
 			p := newProcess(t, "redis://"+nodes[0].Addr+"?cluster=true&addr="+nodes[1].Addr+prompt, quick(), rediscache.Options{})
 			var all []cache.Key
 			for i := range 60 {

@@ -22,10 +22,12 @@ import (
 // slack is what a busy machine may add to a budget.
 const slack = 250 * time.Millisecond
 
-// shutBy makes three calls that meet trouble, and some that pass by: none fails, none waits
-// for more than its budget, all are answered by the service.
+// shutBy makes three calls that meet trouble, and some that pass by: none fails, all are
+// answered by the service, and none waits for more than its budget, but for one that may
+// have waited for a core.
 func (p *process) shutBy() {
 	p.t.Helper()
+	slow := 0
 	for i := range 12 {
 		k := k1
 		k.ID = fmt.Sprint("in trouble ", i)
@@ -38,8 +40,15 @@ func (p *process) shutBy() {
 			limit += 20 * time.Millisecond
 		}
 		if took > limit {
+			p.t.Logf("call %d took %v, want at most %v", i, took, limit)
+			slow++
+		}
+		if took > 8*slack { // as long as a client waits by itself
 			p.t.Errorf("call %d took %v, want at most %v", i, took, limit)
 		}
+	}
+	if slow > 1 {
+		p.t.Errorf("%d of 12 calls waited for longer than their budget", slow)
 	}
 	eventually(p.t, func() bool { return p.Stats().FarShut }) // the third failure may be a fill's
 }
@@ -67,7 +76,7 @@ func TestARedisThatComesAndGoesFailsNoCall(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
-	for _, p := range []*process{ours, {Cache: c, t: t, tier: theirs, near: ours.near}} {
+	for _, p := range []*process{ours, {Cache: c, t: t, tier: theirs, near: ours.near, watch: ours.watch}} {
 		for range 3 { // flapping
 			p.shared(k1, "mutable: kept")
 			s.Stall()
@@ -301,9 +310,13 @@ func TestARedisOfNoUseIsPassedBy(t *testing.T) {
 			if err := p.Invalidate(t.Context(), k1.Owner()); !errors.Is(err, cache.ErrDeferred) {
 				t.Errorf("Invalidate: %v", err)
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
-			err, patient := error(nil), open(t, c.url+"?read_timeout=2s&dial_timeout=2s", rediscache.Options{})
+			reads := "1m"
+			if c.reason == "" {
+				reads = "2s" // nobody says anything
+			}
+			err, patient := error(nil), open(t, c.url+"?dial_timeout=2s&write_timeout=2s&read_timeout="+reads, rediscache.Options{})
 			for i := 0; i < 30 && err == nil; i++ { // of a cluster, one node in three has the key
 				err = patient.Ping(ctx)
 			}
@@ -315,7 +328,7 @@ func TestARedisOfNoUseIsPassedBy(t *testing.T) {
 			}
 		})
 	}
-	for _, url := range []string{"redis://:sesame@" + locked.Addr, as("asleep")} {
+	for _, url := range []string{strings.Replace(calm(locked.Addr), "//", "//:sesame@", 1), strings.Replace(calm(users.Addr), "//", "//asleep:guess-guess@", 1)} {
 		p := newProcess(t, url, patient(), rediscache.Options{}).listening()
 		p.shared(k1, "mutable: x")
 		if err := errors.Join(p.Invalidate(t.Context(), k1.Owner()), p.Erase(t.Context(), k1.Owner())); err != nil {
@@ -358,10 +371,14 @@ func words(text string) (all []any) {
 // loading is a Redis that reads what it has saved for a long time.
 func loading(t *testing.T) *dbtest.Server {
 	t.Helper()
-	s := dbtest.Redis(t, "--key-load-delay", "10000", "--loading-process-events-interval-bytes", "1024")
+	s := dbtest.Redis(t, "--key-load-delay", "10000", "--loading-process-events-interval-bytes", "1024", "--rdbcompression", "no")
 	c := raw(t, s.Addr)
-	for i := range 2000 {
-		c.Set(t.Context(), strconv.Itoa(i), strings.Repeat("x", 1000), 0)
+	many := c.Pipeline()
+	for i := range 30_000 { // five minutes' worth
+		many.Set(t.Context(), strconv.Itoa(i), strings.Repeat("x", 1000), 0)
+	}
+	if _, err := many.Exec(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 	if err := c.Save(t.Context()).Err(); err != nil {
 		t.Fatal(err)

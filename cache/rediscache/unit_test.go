@@ -15,6 +15,7 @@ import (
 	"github.com/asleep-sdk/asleep/cache"
 	"github.com/asleep-sdk/asleep/cache/cachetest"
 	"github.com/asleep-sdk/asleep/cache/rediscache"
+	"github.com/asleep-sdk/asleep/internal/standstill"
 )
 
 func TestWrongOptionsAreReportedTogether(t *testing.T) {
@@ -175,7 +176,7 @@ func TestACacheOnAClosedTierLoads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &process{Cache: c, t: t, tier: tier, near: new(cachetest.Map)}
+	p := &process{Cache: c, t: t, tier: tier, near: new(cachetest.Map), watch: standstill.For(t)}
 	p.want(k1, "mutable: a", cache.TierNone)
 	if err := tier.Close(); err != nil {
 		t.Error(err)

@@ -14,7 +14,7 @@ import (
 )
 
 // unhurried makes the command patient with a Redis on a busy machine.
-const unhurried = "?read_timeout=2s&write_timeout=2s&pool_timeout=2s&dial_timeout=2s"
+const unhurried = "?read_timeout=30s&write_timeout=30s&pool_timeout=30s&dial_timeout=30s"
 
 // toStdout is a fetch of everybody to standard output, beside the Redis at url.
 func toStdout(t *testing.T, url string, env ...string) *fetching {
@@ -29,7 +29,7 @@ func toStdout(t *testing.T, url string, env ...string) *fetching {
 // be, which costs calls and is said. The counts of the fake are those of the last run.
 func (f *fetching) unhurried() *process {
 	f.tb.Helper()
-	for range 5 {
+	for range 20 {
 		f.srv.Reset()
 		if p := f.run(0); !strings.Contains(p.stderr.String(), "Redis was slow") {
 			return p
@@ -132,7 +132,7 @@ func TestAFetchBesideARedisInTroubleSaysSoOnce(t *testing.T) {
 			if strings.Contains(p.stderr.String(), "hunter2") {
 				t.Errorf("the password is told:\n%s", &p.stderr)
 			}
-			if quiet := f.run(0, "--quiet"); quiet.stderr.Len() > 0 {
+			if quiet := f.run(0, "--quiet"); quiet.stderr.String() != "" {
 				t.Errorf("quiet, it says %s", &quiet.stderr)
 			}
 		})

@@ -139,9 +139,9 @@ func TestTheRunningServiceMeetsTheListOfCases(t *testing.T) {
 	for name, mode := range map[string]webhook.Mode{"signature": webhook.ModeSignature, "key": webhook.ModeKey} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := newCases(t, backlog, "DATABASE_URL=sqlite:asleep.db?busy_timeout=200ms", "READ_TIMEOUT=1s", fmt.Sprintf("WEBHOOK_MAX_BACKLOG=%d", backlog), "MAX_BODY_BYTES=1000000", "WEBHOOK_AUTH="+name, "WEBHOOK_CONFIRM=false")
+			c := newCases(t, backlog, "DATABASE_URL=sqlite:asleep.db?busy_timeout=200ms", "READ_TIMEOUT=10s", fmt.Sprintf("WEBHOOK_MAX_BACKLOG=%d", backlog), "MAX_BODY_BYTES=1000000", "WEBHOOK_AUTH="+name, "WEBHOOK_CONFIRM=false")
 			target := c.target(mode)
-			target.MaxBody, target.HeaderTimeout, target.BodyTimeout = 1_000_000, time.Second, time.Second
+			target.MaxBody, target.HeaderTimeout, target.BodyTimeout = 1_000_000, 5*time.Second, 10*time.Second
 			webhooktest.Run(t, target)
 			c.check(t)
 		})

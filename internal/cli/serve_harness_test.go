@@ -57,24 +57,6 @@ type service struct {
 	ended      chan struct{}
 }
 
-// logged is a log that the process and the test have at once.
-type logged struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *logged) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
 // serve starts the service and waits until it answers.
 func (s *site) serve(tb testing.TB, args ...string) *service {
 	tb.Helper()
@@ -126,7 +108,7 @@ func (p *service) signal(tb testing.TB, sig syscall.Signal) {
 // await waits for the end.
 func (p *service) await(tb testing.TB) {
 	tb.Helper()
-	patience := time.NewTimer(time.Minute)
+	patience := time.NewTimer(3 * time.Minute)
 	defer patience.Stop()
 	select {
 	case <-p.ended:
@@ -145,7 +127,7 @@ func newHook(tb testing.TB, secret string) *hook {
 	tb.Helper()
 	transport := &http.Transport{MaxIdleConnsPerHost: 64}
 	tb.Cleanup(transport.CloseIdleConnections)
-	return &hook{client: &http.Client{Transport: transport, Timeout: 20 * time.Second}, sender: webhook.Sender{Key: apiKey, Secret: secret}}
+	return &hook{client: &http.Client{Transport: transport, Timeout: 2 * time.Minute}, sender: webhook.Sender{Key: apiKey, Secret: secret}}
 }
 
 // post delivers an event and returns the status, 0 when nobody answered.
@@ -235,7 +217,7 @@ func (p *service) drained(tb testing.TB) {
 // eventually waits for something to become true.
 func eventually(tb testing.TB, what string, is func() bool) {
 	tb.Helper()
-	ctx, cancel := context.WithTimeout(tb.Context(), 45*time.Second)
+	ctx, cancel := context.WithTimeout(tb.Context(), 3*time.Minute)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -358,7 +340,7 @@ func openHook(tb testing.TB, url string) *hookConn {
 
 // deliver sends an event and returns the status, 0 when nobody answered.
 func (c *hookConn) deliver(body string) int {
-	if c.SetDeadline(time.Now().Add(30*time.Second)) != nil {
+	if c.SetDeadline(time.Now().Add(2*time.Minute)) != nil {
 		return 0
 	}
 	r, err := webhook.Sender{Key: apiKey, Secret: hookSecret}.NewRequest(context.Background(), c.url+"/webhook", body)

@@ -3,7 +3,6 @@
 package cli_test
 
 import (
-	"cmp"
 	"net/http"
 	"slices"
 	"strconv"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/asleep-sdk/asleep/asleeptest"
 	"github.com/asleep-sdk/asleep/internal/dbtest"
+	"github.com/asleep-sdk/asleep/internal/standstill"
 	"github.com/asleep-sdk/asleep/server"
 	"github.com/asleep-sdk/asleep/store"
 	"github.com/asleep-sdk/asleep/store/postgres"
@@ -196,8 +196,9 @@ func (f *fleet) stop(dead ...*service) {
 }
 
 // takeover is how long the work of a killed process may lie: a lease and a poll of
-// the others, and two seconds for a busy machine.
-const takeover = 15 * time.Second
+// the others, and as much again for a machine that is busy with four of them. What the
+// machine stands still is not counted.
+const takeover = 30 * time.Second
 
 // What a receiver had that is killed, or that stands still for longer than a lease,
 // the others take over. One that wakes up again finds that it is too late: it
@@ -228,14 +229,14 @@ func TestWhatALostReceiverHadIsTakenOverByTheOthers(t *testing.T) {
 			if err := victim.Process.Signal(lost.by); err != nil {
 				t.Fatal(err)
 			}
-			begun := time.Now()
+			watch, begun := standstill.For(t), time.Now()
 			f.sink.block(nil)
 			close(hold)
 			f.exec("CREATE TABLE public.held AS SELECT id, claims FROM asleep.inbox WHERE state = 2")
 			eventually(t, "its work is taken over", func() bool {
 				return f.number("SELECT count(*) FROM public.held h JOIN asleep.inbox i ON i.id = h.id AND i.claims = h.claims AND i.state = 2") == 0
 			})
-			took := time.Since(begun)
+			took := watch.Took(begun)
 			t.Logf("taken over after %v", took)
 			if took > takeover {
 				t.Errorf("what the lost one held was taken over after %v, want %v at most", took, takeover)
@@ -256,6 +257,7 @@ func TestWhatALostReceiverHadIsTakenOverByTheOthers(t *testing.T) {
 func TestReceiversOutliveTheirDatabase(t *testing.T) {
 	c := dbtest.Postgres(t)
 	f := newFleet(t, c, 2, 30, 40)
+	watch, begun := standstill.For(t), time.Now()
 	s := f.send(8)
 	eventually(t, "some are acknowledged", func() bool { return s.acked.Load() >= int64(len(f.nights)/4) })
 	c.Kill()
@@ -269,8 +271,11 @@ func TestReceiversOutliveTheirDatabase(t *testing.T) {
 	eventually(t, "deliveries are taken again", func() bool { return s.acked.Load() > acked })
 	t.Logf("taken again %v after the database was back, %d refused meanwhile", time.Since(back), s.refused.Load())
 	s.done.Wait()
-	if rude, silent := s.rude.Load(), s.unanswered.Load(); cmp.Or(rude, silent) != 0 {
-		t.Errorf("%d were refused without Retry-After, %d not answered", rude, silent)
+	if rude := s.rude.Load(); rude != 0 {
+		t.Errorf("%d were refused without Retry-After", rude)
+	}
+	if silent := s.unanswered.Load(); silent != 0 && watch.Longest(begun) < time.Second {
+		t.Errorf("%d were not answered", silent)
 	}
 	f.settled()
 	eventually(t, "both are well", func() bool {

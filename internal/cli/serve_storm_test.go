@@ -3,7 +3,10 @@
 package cli_test
 
 import (
+	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,12 +29,14 @@ type weather struct {
 	lost int
 }
 
-// What a storm may take to be noticed, lasts from then on, and takes to be over after the
-// parts are back.
+// What a storm usually takes to be noticed, for how long it is watched from then on, how
+// often, at most, until a watch finds all as it should be, and what it takes to be over after the parts
+// are back. The latter two have room for a machine that is busy with other tests.
 const (
 	stormNoticed = 4 * time.Second
 	stormLasts   = 2 * time.Second
-	stormOver    = 10 * time.Second
+	stormWatches = 15
+	stormOver    = 45 * time.Second
 )
 
 var stormParts = []string{"stored night", "stored list", "stored statistics", "cached night", "list of the service", "delivery"}
@@ -53,22 +58,18 @@ func (s *storm) ride(t *testing.T, w weather) {
 	s.phase()
 	s.passes(stormNoticed)
 	s.report("at first")
-	s.phase()
-	s.passes(stormLasts)
-	s.look(t, w)
-	s.report("later")
-	for _, route := range w.served {
-		if seen := s.tally(route); seen.all() == 0 || (seen.all()-seen.statuses[http.StatusOK])*100 > w.lost*seen.all() {
-			t.Errorf("%s: %v from %v", route, seen.statuses, seen.sources)
-		}
+	flaws := s.watched(t, w)
+	for n := 1; len(flaws) > 0 && n < stormWatches; n++ {
+		t.Logf("watched again: %q", flaws)
+		flaws = s.watched(t, w)
 	}
-	if seen := s.tally("delivery"); seen.all() == 0 || seen.most() > time.Second {
-		t.Errorf("deliveries take %v: %v", seen.most(), seen.statuses)
+	for _, flaw := range flaws {
+		t.Error(flaw)
 	}
 	w.mend(t, s)
 	begun := time.Now()
 	s.calm(t, "after it")
-	if took := time.Since(begun); took > stormOver {
+	if took := s.watch.Took(begun); took > stormOver {
 		t.Errorf("all was well again after %v", took)
 	} else {
 		t.Logf("all was well again after %v", took.Round(10*time.Millisecond))
@@ -76,21 +77,40 @@ func (s *storm) ride(t *testing.T, w weather) {
 	eventually(t, "there are no more goroutines than before", func() bool { return s.figure(t, "go_goroutines") <= goroutines+20 })
 }
 
+// watched says what is not as it should be for a while in the middle of a storm.
+func (s *storm) watched(t *testing.T, w weather) (flaws []string) {
+	t.Helper()
+	s.phase()
+	s.passes(stormLasts)
+	flaws = s.look(t, w)
+	s.report("later")
+	for _, route := range w.served {
+		if seen := s.tally(route); seen.all() == 0 || (seen.all()-seen.statuses[http.StatusOK])*100 > w.lost*seen.all() {
+			flaws = append(flaws, fmt.Sprintf("%s: %v from %v", route, seen.statuses, seen.sources))
+		}
+	}
+	if seen := s.tally("delivery"); seen.all() == 0 || seen.most() > time.Second {
+		flaws = append(flaws, fmt.Sprintf("deliveries take %v: %v", seen.most(), seen.statuses))
+	}
+	return flaws
+}
+
 // look compares what the service says of itself with what it went through.
-func (s *storm) look(t *testing.T, w weather) {
+func (s *storm) look(t *testing.T, w weather) (flaws []string) {
 	t.Helper()
 	h := s.health(t)
 	if h.Status != w.status {
-		t.Errorf("the health is %s, want %s: %+v", h.Status, w.status, h.Checks)
+		flaws = append(flaws, fmt.Sprintf("the health is %s, want %s: %+v", h.Status, w.status, h.Checks))
 	}
 	for part, want := range w.parts {
 		if got := h.Checks[part].Status; got != want {
-			t.Errorf("%s is %s, want %s", part, got, want)
+			flaws = append(flaws, fmt.Sprintf("%s is %s, want %s", part, got, want))
 		}
 	}
 	if got := get(t, s.url+"/ready", ""); got != w.ready {
-		t.Errorf("/ready answers %d, want %d", got, w.ready)
+		flaws = append(flaws, fmt.Sprintf("/ready answers %d, want %d", got, w.ready))
 	}
+	return flaws
 }
 
 // calm waits until every part is healthy and for a while everything is answered.
@@ -102,6 +122,9 @@ func (s *storm) calm(t *testing.T, when string) {
 		}
 		s.phase()
 		s.passes(200 * time.Millisecond)
+		eventually(t, "all are answered", func() bool {
+			return !slices.ContainsFunc(stormParts, func(route string) bool { return s.tally(route).all() == 0 })
+		})
 		for _, route := range stormParts {
 			if seen := s.tally(route); seen.all() == 0 || seen.all() != seen.statuses[http.StatusOK] {
 				return false
@@ -115,6 +138,10 @@ func (s *storm) calm(t *testing.T, when string) {
 func (s *storm) over(t *testing.T) {
 	t.Helper()
 	s.end()
+	t.Logf("%d of %d answers were late", len(s.late), s.answers)
+	if len(s.late) > s.answers/100 {
+		t.Errorf("late were %.3000s", strings.Join(s.late, "\n"))
+	}
 	begun := time.Now()
 	s.drained(t)
 	t.Logf("all was worked after %v", time.Since(begun).Round(10*time.Millisecond))

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/asleep-sdk/asleep/asleeptest"
+	"github.com/asleep-sdk/asleep/internal/standstill"
 	"github.com/asleep-sdk/asleep/server"
 )
 
@@ -77,26 +78,22 @@ func TestADatabaseThatStaysLockedIsNotWaitedForByEverybody(t *testing.T) {
 		})
 	}
 	first.Wait()
-	quick := 0
+	quick, watch := 0, standstill.For(t)
 	for n := range 20 {
 		begun := time.Now()
 		status, header := h.post(p.url, completed("user-1", fmt.Sprintf("later-%d", n)))
 		if status != http.StatusServiceUnavailable || header.Get("Retry-After") == "" {
 			t.Errorf("later: %d %v", status, header)
 		}
-		if time.Since(begun) < time.Second {
+		if watch.Took(begun) < 2*time.Second { // who waits for the store waits for three
 			quick++
 		}
 	}
 	if quick < 15 { // some are the probes
-		t.Errorf("%d of 20 were answered within a second", quick)
+		t.Errorf("%d of 20 were answered at once", quick)
 	}
-	if got := get(t, p.url+"/api/users/user-1/sessions?source=store", stormKey); got != http.StatusOK {
-		t.Errorf("a read: %d", got)
-	}
-	if got := get(t, p.url+"/ready", ""); got != http.StatusServiceUnavailable {
-		t.Errorf("/ready: %d", got)
-	}
+	eventually(t, "a read is answered", func() bool { return get(t, p.url+"/api/users/user-1/sessions?source=store", stormKey) == http.StatusOK })
+	eventually(t, "it is not ready", func() bool { return get(t, p.url+"/ready", "") == http.StatusServiceUnavailable })
 	free()
 	eventually(t, "it takes events again", func() bool {
 		status, _ := h.post(p.url, completed("user-1", "after"))
@@ -280,7 +277,7 @@ func systemd(t *testing.T) (path string, told func() string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
-	if err := c.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
+	if err := c.SetReadDeadline(time.Now().Add(2 * time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	return path, func() string {

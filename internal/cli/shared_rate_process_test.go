@@ -34,20 +34,28 @@ func TestProcessesKeepASharedRateTogether(t *testing.T) {
 	f := newFetching(t, asleeptest.Config{Users: users, SessionsPerUser: 1})
 	f.args = []string{"fetch", "--users-file", "users.txt", "--no-resume", "--rate", "60", "--shared-rate"}
 	f.env = []string{"REDIS_URL=redis://" + s.Addr + unhurried, "ENABLE_CACHING=false"}
-	took, all := f.inParallel(processes)
 	least := time.Duration(processes*users-burst) * time.Second / rate
-	if took < least {
-		t.Errorf("%d requests in %v: they can't take less than %v at %d a second", processes*users, took, least, rate)
-	}
-	for _, p := range all {
-		if lines := strings.Count(p.stdout.String(), "\n"); lines != users {
-			t.Errorf("%d lines, want %d", lines, users)
+	var trouble string
+	for range 10 { // on a busy machine Redis may be slow, which is said
+		trouble = ""
+		took, all := f.inParallel(processes)
+		if took < least {
+			t.Errorf("%d requests in %v: they can't take less than %v at %d a second", processes*users, took, least, rate)
 		}
-		if strings.Contains(p.stderr.String(), "Redis") {
-			t.Errorf("there was trouble with Redis:\n%s", &p.stderr)
+		for _, p := range all {
+			if lines := strings.Count(p.stdout.String(), "\n"); lines != users {
+				t.Errorf("%d lines, want %d", lines, users)
+			}
+			if strings.Contains(p.stderr.String(), "Redis") {
+				trouble = p.stderr.String()
+			}
+		}
+		t.Logf("%d requests in %v, want at least %v", processes*users, took, least)
+		if trouble == "" {
+			return
 		}
 	}
-	t.Logf("%d requests in %v, want at least %v", f.srv.Stats().Requests, took, least)
+	t.Errorf("there is always trouble with Redis:\n%s", trouble)
 }
 
 func TestASharedRateWithoutItsRedisIsATenthAndSaid(t *testing.T) {

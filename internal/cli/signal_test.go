@@ -32,7 +32,7 @@ type started struct {
 // the end.
 func start(t *testing.T, environ []string, program string, args ...string) *started {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	s := &started{Cmd: exec.CommandContext(ctx, program, args...), stderr: &strings.Builder{}}
 	name, value := quickExit()
 	s.Env = append(append(os.Environ(), name+"="+value), environ...)
@@ -189,7 +189,7 @@ func TestACallIsInterrupted(t *testing.T) {
 // awaitConnection waits until the fake at url has met a request.
 func awaitConnection(t *testing.T, url string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
@@ -221,7 +221,7 @@ func stubborn() {
 	_, _ = os.Stdout.WriteString("ready\n")
 	<-ctx.Done()
 	_, _ = fmt.Fprintln(os.Stdout, context.Cause(ctx))
-	<-time.NewTimer(time.Minute).C // should its test be killed
+	<-time.NewTimer(5 * time.Minute).C // should its test be killed
 }
 
 func TestTheSecondSignalEndsAtOnce(t *testing.T) {

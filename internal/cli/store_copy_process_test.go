@@ -223,7 +223,7 @@ func (c *copying) there() (n int) {
 	if err != nil {
 		return 0
 	}
-	ctx, cancel := context.WithTimeout(c.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(c.Context(), time.Minute)
 	defer cancel()
 	s, err := store.Open(ctx, c.to, store.Options{Sealer: keys, ReadOnly: true}, backends()...)
 	if err != nil {
@@ -321,7 +321,7 @@ func TestACopyThatWasInterruptedGoesOn(t *testing.T) {
 }
 
 // begin starts a copy and waits until it has put something, or has ended.
-func (c *copying) begin() (*process, *bytes.Buffer) {
+func (c *copying) begin() (*process, *logged) {
 	c.Helper()
 	before := c.there()
 	cmd := &process{Cmd: c.command(), ended: make(chan struct{})}

@@ -126,7 +126,7 @@ func clusterNode(tb testing.TB, args []string) *Server {
 	tb.Helper()
 	return Redis(tb, append([]string{
 		"--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf",
-		"--cluster-port", strconv.Itoa(freePort(tb)), "--cluster-node-timeout", "2000",
+		"--cluster-port", strconv.Itoa(freePort(tb)), "--cluster-node-timeout", "15000",
 	}, args...)...)
 }
 
@@ -179,7 +179,7 @@ type redisDialer struct {
 // command sends one command over a connection of its own and returns the answer: a
 // simple answer with its sign, a string bare, an array by lines.
 func (d redisDialer) command(ctx context.Context, addr string, command ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	ctx, cancel := context.WithTimeout(ctx, answersWithin)
 	defer cancel()
 	c, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
 	if err != nil {

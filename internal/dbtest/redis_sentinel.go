@@ -27,7 +27,7 @@ type Sentinels struct {
 }
 
 // RedisSentinel starts one, and returns when the sentinels know each other and the replica
-// has what the primary has. A sentinel takes a server to be down after half a second. The
+// has what the primary has. A sentinel takes a server to be down after two seconds. The
 // password, unless it is empty, is that of servers and sentinels; args are further options
 // of the servers.
 func RedisSentinel(tb testing.TB, password string, args ...string) *Sentinels {
@@ -100,7 +100,7 @@ func (s *Sentinels) await(tb testing.TB, failure string, ok func(context.Context
 func (s *Sentinels) start(tb testing.TB) *Server {
 	tb.Helper()
 	bin, file := redisServer(tb), filepath.Join(tb.TempDir(), "sentinel.conf")
-	settings := fmt.Sprintf("sentinel monitor %[1]s 127.0.0.1 %[2]d 2\nsentinel down-after-milliseconds %[1]s 500\nsentinel failover-timeout %[1]s 3000\n",
+	settings := fmt.Sprintf("sentinel monitor %[1]s 127.0.0.1 %[2]d 2\nsentinel down-after-milliseconds %[1]s 2000\nsentinel failover-timeout %[1]s 3000\n",
 		SentinelMaster, s.Primary.port)
 	by := redisDialer{password: s.password}
 	if s.password != "" {

@@ -19,9 +19,13 @@ import (
 	"time"
 )
 
-// readyWithin bounds the start of a server, on a machine that is busy with other
-// tests.
-const readyWithin = 30 * time.Second
+// How long servers may take on a machine that is busy with other tests, or stands still
+// for a while: to come up, and to answer one question. A sentinel that finds its clock to
+// have jumped does nothing for half a minute.
+const (
+	readyWithin   = 2 * time.Minute
+	answersWithin = 15 * time.Second
+)
 
 // Server is one server process. Its methods are for one goroutine at a time.
 type Server struct {

@@ -35,6 +35,7 @@ var rooms = []room{
 	{dir: "internal/api", house: []string{"."}, links: []string{"github.com/oapi-codegen/runtime"}},
 	{dir: "internal/redisconn", links: []string{"github.com/redis/go-redis/v9"}},
 	{dir: "internal/pipenet"},
+	{dir: "internal/standstill"},
 	{dir: "internal/canary"},
 	{dir: "internal/canary/scan", house: []string{"internal/canary"}},
 	{dir: "internal/transport", links: []string{"github.com/hashicorp/go-retryablehttp", "github.com/sony/gobreaker/v2", "golang.org/x/time/rate"}},

@@ -12,10 +12,11 @@ import (
 
 	"github.com/asleep-sdk/asleep/internal/dbtest"
 	"github.com/asleep-sdk/asleep/internal/redisconn"
+	"github.com/asleep-sdk/asleep/internal/standstill"
 )
 
-// slack is what a busy machine may add to a budget.
-const slack = 60 * time.Millisecond
+// slack is what a busy machine may add to a budget: less than a client waits that has none.
+const slack = 400 * time.Millisecond
 
 // TestARealRedisInTroubleCostsABudgetThenNothing is about time, and runs alone.
 func TestARealRedisInTroubleCostsABudgetThenNothing(t *testing.T) {
@@ -34,13 +35,14 @@ func TestARealRedisInTroubleCostsABudgetThenNothing(t *testing.T) {
 			await(t, func() bool { return errors.Is(get(), redis.Nil) })
 			trouble()
 			for i := range 3 {
-				start := time.Now()
+				watch, start := standstill.Begin(), time.Now()
 				if err := get(); err == nil || errors.Is(err, redis.Nil) {
 					t.Errorf("%s, %s: an answer", name, what)
 				}
-				if took := time.Since(start); took > 20*time.Millisecond+slack {
+				if took := watch.Took(start); took > 20*time.Millisecond+slack {
 					t.Errorf("%s, %s: call %d took %v", name, what, i, took)
 				}
+				watch.End()
 			}
 			if err := get(); !errors.Is(err, redisconn.ErrAway) {
 				t.Errorf("%s, %s: fourth call: %v", name, what, err)
@@ -57,7 +59,7 @@ func TestARealRedisInTroubleCostsABudgetThenNothing(t *testing.T) {
 // await polls until ok, for what only a real server decides.
 func await(t *testing.T, ok func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
@@ -73,7 +75,7 @@ func await(t *testing.T, ok func() bool) {
 func TestOpenServesAClusterFromOneSeed(t *testing.T) {
 	t.Parallel()
 	nodes := dbtest.RedisCluster(t, 3)
-	client := open(t, "redis://"+nodes[0].Addr+"?cluster=true")
+	client := open(t, "redis://"+nodes[0].Addr+"?cluster=true"+patience)
 	for _, key := range []string{"a", "b", "c", "d", "e", "f"} { // of all three nodes
 		if err := client.Set(t.Context(), key, key, 0).Err(); err != nil {
 			t.Errorf("%s: %v", key, err)

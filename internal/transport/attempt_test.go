@@ -224,7 +224,7 @@ func TestUntrustedCertificateIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	server := newTLSServer(t, nil)
 	base, _ := url.Parse(server.URL)
-	cfg := config(transport.NewPool(transport.PoolConfig{}))
+	cfg := config(transport.NewPool(unhurried))
 	cfg.BaseURL = base
 	for method, want := range map[string]int{"GET": 1, "POST": 1} {
 		call := &transport.Call{}
@@ -240,7 +240,7 @@ func TestPlainHTTPOnAnHTTPSBaseIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(ok)
 	defer server.Close()
-	cfg := config(transport.NewPool(transport.PoolConfig{}))
+	cfg := config(transport.NewPool(unhurried))
 	cfg.BaseURL, _ = url.Parse(strings.Replace(server.URL, "http:", "https:", 1))
 	call := &transport.Call{}
 	req, _ := http.NewRequestWithContext(transport.WithCall(t.Context(), call), "GET", cfg.BaseURL.String(), nil)

@@ -16,6 +16,10 @@ import (
 	"github.com/asleep-sdk/asleep/internal/transport"
 )
 
+// unhurried is a pool for a machine that may stand still for a while: that a handshake took
+// too long is another failure than the one that is tested.
+var unhurried = transport.PoolConfig{DialTimeout: time.Minute, TLSTimeout: time.Minute}
+
 // newTLSServer starts a server that speaks HTTP/2 and 1.1 with a test certificate.
 func newTLSServer(t *testing.T, h http.HandlerFunc) *httptest.Server {
 	t.Helper()
@@ -116,7 +120,7 @@ func TestPoolSpeaksHTTP2AndReusesTheConnectionAfterFailures(t *testing.T) {
 	})
 	base, _ := url.Parse(server.URL)
 	trust := server.Client().Transport.(*http.Transport).TLSClientConfig
-	pool := transport.NewPool(transport.PoolConfig{TLS: trust})
+	pool := transport.NewPool(transport.PoolConfig{TLS: trust, DialTimeout: time.Minute, TLSTimeout: time.Minute})
 	defer pool.CloseIdleConnections()
 	cfg := config(pool)
 	cfg.BaseURL, cfg.Retry.Base = base, time.Microsecond
@@ -152,7 +156,7 @@ func TestHTTP2StreamsThatBreakAreFailedAttempts(t *testing.T) {
 		_ = http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
 	})
-	pool := transport.NewPool(transport.PoolConfig{TLS: server.Client().Transport.(*http.Transport).TLSClientConfig})
+	pool := transport.NewPool(transport.PoolConfig{TLS: server.Client().Transport.(*http.Transport).TLSClientConfig, DialTimeout: time.Minute, TLSTimeout: time.Minute})
 	defer pool.CloseIdleConnections()
 	cfg := config(pool)
 	cfg.BaseURL, _ = url.Parse(server.URL)

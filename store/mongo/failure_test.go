@@ -26,7 +26,7 @@ func TestTheServerComesAndGoes(t *testing.T) {
 	t.Parallel()
 	s := dbtest.Ferret(t)
 	u := database(t, &url.URL{Scheme: "mongodb", Host: s.Addr})
-	db := open(t, u, mongo.Config{Timeout: 3 * time.Second}, store.Options{})
+	db := open(t, u, mongo.Config{Timeout: 8 * time.Second}, store.Options{})
 	writing, acknowledged := make(chan struct{}), make(chan int)
 	go func() {
 		n := 0

@@ -68,7 +68,7 @@ func TestStandby(t *testing.T) {
 	}
 	select {
 	case <-i.Wake():
-	case <-time.NewTimer(20 * time.Second).C:
+	case <-time.NewTimer(2 * time.Minute).C:
 		t.Error("not woken by another process after the promotion")
 	}
 }
@@ -190,9 +190,9 @@ func slowStatements(t *testing.T, c *dbtest.Cluster) {
 	other := raw(t, url)
 	sqlExec(t, other, "BEGIN")
 	sqlExec(t, other, "LOCK asleep.sessions IN ACCESS EXCLUSIVE MODE")
-	begun := time.Now()
-	_, err := db.Sessions().Put(t.Context(), session("new", "u", "{}"))
-	if took := time.Since(begun); !errors.Is(err, store.ErrBusy) || !strings.Contains(err.Error(), "57014") || took > 2*time.Second {
+	var err error
+	took := undisturbed(func() { _, err = db.Sessions().Put(t.Context(), session("new", "u", "{}")) })
+	if !errors.Is(err, store.ErrBusy) || !strings.Contains(err.Error(), "57014") || took > 2*time.Second {
 		t.Errorf("a statement that takes too long: %v after %v, want ErrBusy for 57014", err, took)
 	}
 	var wg sync.WaitGroup

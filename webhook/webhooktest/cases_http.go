@@ -143,7 +143,7 @@ func compressed(t *testing.T, s *session) {
 }
 
 // A sender that dawdles holds a connection for no longer than it may.
-const grace = 5 * time.Second
+const grace = 30 * time.Second
 
 func slowHeaders(t *testing.T, s *session) {
 	t.Helper()

@@ -84,7 +84,7 @@ func target(t *testing.T, s store.Store, mode webhook.Mode) webhooktest.Target {
 	limits := webhook.DefaultLimits()
 	limits.Backlog, limits.MaxBody = limit, maxBody
 	timeouts := webhook.DefaultReceiverTimeouts()
-	timeouts.Body = time.Second
+	timeouts.Body = 10 * time.Second
 	r, err := webhook.NewReceiver(inbox, v, webhook.WithLimits(limits), webhook.WithTimeouts(timeouts),
 		webhook.WithLogger(slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))))
 	if err != nil {
@@ -94,7 +94,7 @@ func target(t *testing.T, s store.Store, mode webhook.Mode) webhooktest.Target {
 	mux.Handle("/webhook", r)
 	return webhooktest.Target{
 		Handler: mux, Mode: mode, Key: key, Secret: secret, OtherKey: otherKey, OtherSecret: otherSecret,
-		MaxBody: maxBody, HeaderTimeout: time.Second, BodyTimeout: time.Second,
+		MaxBody: maxBody, HeaderTimeout: 10 * time.Second, BodyTimeout: 10 * time.Second,
 		Stored: func(t *testing.T, sessionID string) int { return stored(t, inbox, sessionID) },
 		Break: func(*testing.T) func() {
 			inbox.broken.Store(true)
@@ -170,7 +170,7 @@ func until(t *testing.T, h http.Handler, status int) {
 		}
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)
-		if t.Context().Err() != nil || time.Since(start) > 20*time.Second {
+		if t.Context().Err() != nil || time.Since(start) > 2*time.Minute {
 			t.Fatalf("still answered %d %s", w.Code, w.Body)
 		}
 		if w.Code == status {

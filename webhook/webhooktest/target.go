@@ -162,7 +162,7 @@ func serve(t *testing.T, h http.Handler) string {
 	if err != nil {
 		t.Fatalf("webhooktest: no listener: %v", err)
 	}
-	srv := &http.Server{Handler: h, ReadHeaderTimeout: time.Second}
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
