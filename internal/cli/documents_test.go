@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -87,7 +88,7 @@ func alternatives(words []string) [][]string {
 		var longer [][]string
 		for _, list := range lists {
 			for choice := range strings.SplitSeq(word, "|") {
-				longer = append(longer, append(list[:len(list):len(list)], choice))
+				longer = append(longer, append(slices.Clip(list), choice))
 			}
 		}
 		lists = longer

@@ -39,12 +39,15 @@ func Example() {
 			return
 		}
 		outcomes, err := db.Sessions().Put(ctx, session)
-		fmt.Println(outcomes, err)
+		if err != nil {
+			fmt.Println(err)
+		}
+		fmt.Println(outcomes)
 		if err := db.Close(); err != nil {
 			fmt.Println(err)
 		}
 	}
 	// Output:
-	// [created] <nil>
-	// [unchanged] <nil>
+	// [created]
+	// [unchanged]
 }
