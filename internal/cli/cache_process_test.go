@@ -117,7 +117,7 @@ func TestAFetchBesideARedisInTroubleSaysSoOnce(t *testing.T) {
 				f.env = []string{"REDIS_URL=redis" + strings.TrimPrefix(f.srv.URL, "http") + unhurried}
 			}
 			p := f.run(0)
-			if n := strings.Count(p.stderr.String(), "Redis"); n != 1 {
+			if n := strings.Count(p.stderr.String(), "asleep: Redis"); n != 1 {
 				t.Errorf("it is said %d times:\n%s", n, &p.stderr)
 			}
 			if remedy := map[string]string{"strange CA": "ca_file=", "wrong": "check user and password", "not for Redis": "check host and port"}[name]; !strings.Contains(p.stderr.String(), remedy) {

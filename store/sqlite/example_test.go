@@ -41,13 +41,14 @@ func Example() {
 		outcomes, err := db.Sessions().Put(ctx, session)
 		if err != nil {
 			fmt.Println(err)
+			return
 		}
-		fmt.Println(outcomes)
+		fmt.Println(outcomes[0])
 		if err := db.Close(); err != nil {
 			fmt.Println(err)
 		}
 	}
 	// Output:
-	// [created]
-	// [unchanged]
+	// created
+	// unchanged
 }
