@@ -25,18 +25,18 @@ func (b *busline) listen() {
 	listener := Listener{
 		Notice: func(n Notice) {
 			if n.From != b.name {
-				c.count.notices.Add(1)
 				c.dropNear(n.Owner, n.Scope)
 				if c.guard != nil {
 					c.guard.heard(n)
 				}
+				c.count.notices.Add(1) // last, so that whoever sees it sees what it did
 			}
 		},
 		Gap: func() {
 			wait = b.limits.Probe
-			c.count.gaps.Add(1)
 			c.loads.strikeAll()
 			c.flushNear()
+			c.count.gaps.Add(1)
 		},
 	}
 	for {

@@ -136,6 +136,7 @@ func TestAPanicReachesItsCallerAndHangsNobody(t *testing.T) {
 		if p.want(s, s.says, cache.TierNone); time.Since(again) != 0 {
 			t.Errorf("the next load waited %v", time.Since(again))
 		}
+		synctest.Wait() // callers are served before a flight is over
 		if n := p.Stats(); n.Panics != 1 || n.UnderWay != 0 {
 			t.Errorf("%+v", n)
 		}
